@@ -1,0 +1,5 @@
+/** What wasm-bindgen writes beside the WebAssembly; build/build.mjs says where it is. */
+declare module 'crossview:glue' {
+  const glue: import('./engine').Glue;
+  export default glue;
+}
