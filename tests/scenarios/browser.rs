@@ -1,0 +1,94 @@
+//! One open page without its drawing: a session, and what it says.
+
+use std::{cell::RefCell, rc::Rc};
+
+use crossview_headlamp::{
+    cluster::Client,
+    helm::command::Command,
+    installer::{Action, Session, Status, Target, Update, driver::StartError, manifests::HELM_IMAGE},
+};
+use futures::future::{Either, LocalBoxFuture, select};
+use tokio::sync::Notify;
+
+use super::world::{PATIENCE, World};
+
+/// A page that `user` has open.
+pub struct Browser<'world> {
+    pub session: Session,
+    told: Rc<Notify>,
+    /// Everything that the page has said, oldest first, without repetitions.
+    said: Rc<RefCell<Vec<Status>>>,
+    world: &'world dyn World,
+}
+
+impl<'world> Browser<'world> {
+    /// Opens a page in `world`.
+    pub fn open(world: &'world dyn World, user: &str) -> Self {
+        let (told, said) = (Rc::new(Notify::new()), Rc::new(RefCell::new(Vec::<Status>::new())));
+        let (tell, keep) = (told.clone(), said.clone());
+        let session = Session::open(Client::new(world.transport(user)), Target::default(), move |update| {
+            if let Update::Status(status) = update {
+                let mut said = keep.borrow_mut();
+                if said.last() != Some(&*status) {
+                    said.push(*status);
+                }
+            }
+            tell.notify_one();
+        });
+        Self { session, told, said, world }
+    }
+
+    /// Waits until the page says what is wanted.
+    ///
+    /// # Panics
+    /// When it doesn't in time; with the last that it said.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
+        let wait = async {
+            loop {
+                let status = self.session.status();
+                if holds(&status) {
+                    return status;
+                }
+                self.told.notified().await;
+            }
+        };
+        match self.within_patience(Box::pin(wait)).await {
+            Some(status) => status,
+            None => panic!("the page never said that {what}; it says {:#?}", self.session.status()),
+        }
+    }
+
+    /// Waits until Helm's log has what is wanted.
+    ///
+    /// # Panics
+    /// When it doesn't in time.
+    pub async fn until_log(&self, part: &str) {
+        let wait = async {
+            while !self.session.log().lines.text().contains(part) {
+                self.told.notified().await;
+            }
+        };
+        let found = self.within_patience(Box::pin(wait)).await;
+        assert!(found.is_some(), "the log never said {part:?}; it says {:?}", self.session.log().lines.text());
+    }
+
+    /// What `wait` comes to, if it does in time.
+    async fn within_patience<T>(&self, wait: LocalBoxFuture<'_, T>) -> Option<T> {
+        match select(wait, self.world.sleep(PATIENCE)).await {
+            Either::Left((found, _)) => Some(found),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Clicks Install, Update, Uninstall and so on.
+    pub async fn run(&self, command: Command, values: &str) -> Result<(), StartError> {
+        let action = Action { command, values: values.to_owned(), image: HELM_IMAGE.to_owned() };
+        let plan = self.session.plan(&action).expect("a plan");
+        self.session.begin(plan).await
+    }
+
+    /// Everything that the page has said.
+    pub fn said(&self) -> Vec<Status> {
+        self.said.borrow().clone()
+    }
+}
