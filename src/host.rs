@@ -14,7 +14,7 @@ use futures::{
 use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, ReadableStreamDefaultReader, Response};
+use web_sys::{AbortController, AbortSignal, HtmlElement, ReadableStreamDefaultReader, Response};
 
 use crate::cluster::{ApiError, Message, Reply, Request, Timestamp, Transport};
 
@@ -64,6 +64,25 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn stop(this: &PortForward, id: &str) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = openTunnel)]
+    fn open_host_tunnel(
+        this: &Host,
+        element: &HtmlElement,
+        options: &Object,
+        listeners: &Object,
+    ) -> Result<HostTunnel, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = loadTunnel)]
+    fn load_host_tunnel(this: &Host) -> Result<(), JsValue>;
+
+    type HostTunnel;
+
+    #[wasm_bindgen(method, catch)]
+    fn reload(this: &HostTunnel) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn close(this: &HostTunnel) -> Result<(), JsValue>;
+
     type HostSocket;
 
     #[wasm_bindgen(method, catch)]
@@ -77,6 +96,75 @@ pub struct Forward {
     pub id: String,
     /// The local port.
     pub port: u16,
+    /// It was opened for this page, which stops it; else it ran already, and is somebody else's to stop.
+    pub is_ours: bool,
+}
+
+/// Where a tunnel leads, and how Crossview begins there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelOptions {
+    /// The pods' namespace.
+    pub namespace: String,
+    /// The Helm release; what Crossview stores in the browser is kept for each of them.
+    pub release: String,
+    /// The port that Crossview's container listens on.
+    pub port: u16,
+    /// Where Crossview begins: path, query and fragment.
+    pub path: String,
+    /// Headlamp is dark.
+    pub is_dark: bool,
+}
+
+/// What is known of a tunnel; each variant is a kind of `TunnelState` in plugin-shim/src/tunnel/open.ts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TunnelState {
+    /// The frame or Crossview is being loaded.
+    Starting,
+    /// Crossview runs.
+    Ready,
+    /// Connected to this pod.
+    Pod(String),
+    /// What is wrong with the connection, in words; it tries on.
+    Trouble(String),
+    /// What Crossview asked for and the frame hasn't; it goes on without.
+    Unsupported(String),
+    /// Not ready after a while; what is being waited for.
+    Slow(String),
+    /// It has stopped, with the reason.
+    Failed(String),
+    /// Crossview leads elsewhere again and again, so it was stopped.
+    Leaving,
+}
+
+impl TunnelState {
+    fn read(kind: &str, text: String) -> Self {
+        match kind {
+            "starting" => Self::Starting,
+            "ready" => Self::Ready,
+            "pod" => Self::Pod(text),
+            "trouble" => Self::Trouble(text),
+            "unsupported" => Self::Unsupported(text),
+            "slow" => Self::Slow(text),
+            "leaving" => Self::Leaving,
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+/// What a tunnel tells, and asks for.
+pub struct TunnelListeners {
+    /// What is newly known of it.
+    pub state: Box<dyn Fn(TunnelState)>,
+    /// Crossview is at this path now.
+    pub navigated: Box<dyn Fn(String)>,
+    /// Names of Crossview's ready pods, best first.
+    pub pods: Box<dyn Fn() -> Vec<String>>,
+}
+
+/// An open tunnel; dropping it ends all of it.
+pub trait Tunnel {
+    /// Starts Crossview again where it is.
+    fn reload(&self);
 }
 
 /// What the page has of its surroundings beside the way to the cluster.
@@ -95,6 +183,24 @@ pub trait Surroundings {
 
     /// Forwards a local port to `port` of `pod`; one that runs is reused. The error is in words.
     fn forward(&self, namespace: String, pod: String, port: u16) -> LocalBoxFuture<'static, Result<Forward, String>>;
+
+    /// Whether [`Surroundings::open_tunnel`] is of use here.
+    fn can_tunnel(&self) -> bool {
+        false
+    }
+
+    /// Loads what [`Surroundings::open_tunnel`] needs, ahead of its use.
+    fn load_tunnel(&self) {}
+
+    /// Shows Crossview in `element` by a tunnel through the API server; `None` where there is none.
+    fn open_tunnel(
+        &self,
+        _element: &HtmlElement,
+        _options: &TunnelOptions,
+        _listeners: TunnelListeners,
+    ) -> Option<Box<dyn Tunnel>> {
+        None
+    }
 
     /// Stops a port-forward; what goes wrong with that is of no use to anybody.
     fn stop_forward(&self, id: String);
@@ -122,6 +228,45 @@ impl Surroundings for Host {
         Box::pin(async move { host.start_forward(&namespace, &pod, port).await })
     }
 
+    fn can_tunnel(&self) -> bool {
+        true
+    }
+
+    fn load_tunnel(&self) {
+        // What is wrong with it is said when it is opened.
+        let _ = self.load_host_tunnel();
+    }
+
+    fn open_tunnel(
+        &self,
+        element: &HtmlElement,
+        options: &TunnelOptions,
+        listeners: TunnelListeners,
+    ) -> Option<Box<dyn Tunnel>> {
+        let TunnelListeners { state, navigated, pods } = listeners;
+        let on_state = Closure::<dyn FnMut(String, String)>::new(move |kind: String, text| {
+            state(TunnelState::read(&kind, text));
+        });
+        let on_navigated = Closure::<dyn FnMut(String)>::new(navigated);
+        let pods = Closure::<dyn FnMut() -> JsValue>::new(move || {
+            let names = pods().iter().map(|name| JsValue::from_str(name)).collect::<js_sys::Array>();
+            Promise::resolve(&names).into()
+        });
+        let theme = if options.is_dark { "dark" } else { "light" };
+        let port = JsValue::from(options.port);
+        let given = object(&[
+            ("namespace", &JsValue::from_str(&options.namespace)),
+            ("release", &JsValue::from_str(&options.release)),
+            ("port", &port),
+            ("path", &JsValue::from_str(&options.path)),
+            ("theme", &JsValue::from_str(theme)),
+        ]);
+        let told =
+            object(&[("onState", on_state.as_ref()), ("onNavigated", on_navigated.as_ref()), ("pods", pods.as_ref())]);
+        let tunnel = self.open_host_tunnel(element, &given, &told).ok()?;
+        Some(Box::new(OpenTunnel { tunnel, _on_state: on_state, _on_navigated: on_navigated, _pods: pods }))
+    }
+
     fn stop_forward(&self, id: String) {
         if let Some(Ok(promise)) = self.port_forward().map(|forward| forward.stop(&id)) {
             wasm_bindgen_futures::spawn_local(async move {
@@ -144,9 +289,42 @@ impl Host {
                 clippy::cast_sign_loss,
                 reason = "checked to be a port's number"
             )]
-            (Some(id), Some(port)) if (1.0..=65535.0).contains(&port) => Ok(Forward { id, port: port as u16 }),
+            (Some(id), Some(port)) if (1.0..=65535.0).contains(&port) => {
+                Ok(Forward { id, port: port as u16, is_ours: field("isOurs") == JsValue::TRUE })
+            }
             _ => Err("Headlamp did not say which port it forwards".to_owned()),
         }
+    }
+}
+
+/// A plain object.
+fn object(properties: &[(&str, &JsValue)]) -> Object {
+    let object = Object::new();
+    for (name, value) in properties {
+        // Setting a property of a fresh plain object can't fail.
+        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
+    }
+    object
+}
+
+/// A tunnel of the host and the closures that it calls, ended together.
+struct OpenTunnel {
+    tunnel: HostTunnel,
+    _on_state: Closure<dyn FnMut(String, String)>,
+    _on_navigated: Closure<dyn FnMut(String)>,
+    _pods: Closure<dyn FnMut() -> JsValue>,
+}
+
+impl Tunnel for OpenTunnel {
+    fn reload(&self) {
+        // It says by its state what goes wrong.
+        let _ = self.tunnel.reload();
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        let _ = self.tunnel.close();
     }
 }
 
@@ -193,7 +371,7 @@ impl Transport for HostTransport {
             if let Some(media_type) = request.content_type() {
                 header("Content-Type", media_type);
             }
-            let body = request.body().map(ToString::to_string);
+            let body = request.body_text();
             let abort = AbortOnDrop(AbortController::new().map_err(|thrown| unreachable(&thrown))?);
             let promise = host.request(request.method(), &request.path, &headers, body, &abort.0.signal());
             let answer = JsFuture::from(promise.map_err(|thrown| unreachable(&thrown))?).await;

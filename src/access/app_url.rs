@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::url::{HttpUrl, ParseHttpUrlError};
+use crate::cluster::json;
 
 /// The path at which Crossview says that it is well.
 pub const HEALTH_PATH: &str = "/api/health";
@@ -24,7 +25,7 @@ pub enum ParseAppUrlError {
     #[error(transparent)]
     Url(#[from] ParseHttpUrlError),
     /// Something behind host and port.
-    #[error("expected an address without a path, as Crossview works at the root of its host only, got {got:?}")]
+    #[error("expected an address without a path, as Crossview works at the root of its host only, got \"{got}\"")]
     Path {
         /// The text.
         got: String,
@@ -88,8 +89,7 @@ impl fmt::Display for AppUrl {
 /// The status alone says nothing: Crossview answers every unknown path with its index.html, and so do other apps.
 #[must_use]
 pub fn is_health(body: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(body)
-        .is_ok_and(|health| health.get("status").and_then(|status| status.as_str()) == Some("ok"))
+    json::read(body).is_some_and(|health| health["status"] == "ok")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod app_url;
 mod authentication;
+mod gateway;
 mod route;
 mod url;
 
@@ -11,6 +12,9 @@ pub(crate) use self::url::{is_authority, strip_scheme};
 pub use self::{
     app_url::{AppUrl, HEALTH_PATH, LOCAL_PORT, ParseAppUrlError, is_health},
     authentication::{auth_mode, lets_everyone_in},
-    route::{Browser, End, Obstacle, PORT_FORWARD_WARNING, Route, Way, leads_to_app, port_forward_line, routes},
+    gateway::{GATEWAY, Gateway, HTTP_ROUTE, HttpRoute, gateways_of},
+    route::{
+        Browser, End, Exposed, Obstacle, PORT_FORWARD_WARNING, Route, Way, leads_to_app, port_forward_line, routes,
+    },
     url::{HttpUrl, ParseHttpUrlError},
 };

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use super::app_url::{AppUrl, LOCAL_PORT};
+use super::{
+    app_url::{AppUrl, LOCAL_PORT},
+    gateway::{Gateway, HttpRoute, http_route_ends},
+};
 use crate::{
     helm::{
         command::shell_line,
@@ -21,8 +24,12 @@ pub enum Way {
     Configured,
     /// An Ingress that leads to Crossview's Service.
     Ingress,
+    /// An HTTPRoute of the Gateway API that leads to Crossview's Service.
+    HttpRoute,
     /// Crossview's Service itself, of type LoadBalancer.
     LoadBalancer,
+    /// Through the API server, with the user's own rights and nothing exposed.
+    Tunnel,
     /// Headlamp's port-forward, on the desktop.
     PortForward,
     /// A `kubectl port-forward` that the user runs.
@@ -45,6 +52,11 @@ pub struct Route {
 pub enum End {
     /// There, if something answers there.
     At(AppUrl),
+    /// To this pod, through the API server.
+    Tunnel {
+        /// A pod of Crossview that is ready.
+        pod: String,
+    },
     /// To a port of this machine that Headlamp has to open first.
     OnRequest,
     /// Nowhere, for this reason.
@@ -77,8 +89,25 @@ pub enum Obstacle {
         /// The path.
         path: String,
     },
+    /// A Gateway doesn't serve the route.
+    #[error("the Gateway {gateway} does not serve it: {message}")]
+    Gateway {
+        /// The Gateway.
+        gateway: String,
+        /// Its words.
+        message: String,
+    },
+    /// No pod of Crossview is ready.
+    #[error("no pod of Crossview is ready")]
+    NoPod,
+    /// The cluster refuses a tunnel to this user.
+    #[error("you may not forward ports to pods; ask for the verbs get and create on pods/portforward in {namespace}")]
+    TunnelRefused {
+        /// Crossview's namespace.
+        namespace: String,
+    },
     /// What the object calls a host is none.
-    #[error("{host:?} is not a host name")]
+    #[error("\"{host}\" is not a host name")]
     Host {
         /// What it says.
         host: String,
@@ -94,6 +123,29 @@ pub struct Browser<'a> {
     pub is_https: bool,
     /// Headlamp's backend runs on this very machine and can forward ports to it.
     pub can_forward: bool,
+    /// The page around can open a tunnel.
+    pub can_tunnel: bool,
+}
+
+/// What is known of the cluster that bears on the ways; all but the Gateways is of Crossview's namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Exposed<'a> {
+    /// Its namespace.
+    pub namespace: &'a Namespace,
+    /// Its Helm release.
+    pub release: &'a ReleaseName,
+    /// Services.
+    pub services: &'a [&'a Service],
+    /// Ingresses.
+    pub ingresses: &'a [&'a Ingress],
+    /// HTTPRoutes; none where the cluster serves none.
+    pub routes: &'a [HttpRoute],
+    /// Their Gateways, as far as they can be read.
+    pub gateways: &'a [Gateway],
+    /// A pod of Crossview that is ready.
+    pub pod: Option<&'a str>,
+    /// The cluster has said that the user may not forward ports.
+    pub tunnel_refused: bool,
 }
 
 impl Way {
@@ -103,11 +155,24 @@ impl Way {
         match self {
             Self::Configured => "Your address",
             Self::Ingress => "Ingress",
+            Self::HttpRoute => "HTTPRoute",
             Self::LoadBalancer => "LoadBalancer",
+            Self::Tunnel => "Tunnel through the API server",
             Self::PortForward => "Headlamp's port-forward",
             Self::Local => "kubectl port-forward",
         }
     }
+
+    /// All of them, best first.
+    pub const ALL: [Self; 7] = [
+        Self::Configured,
+        Self::Ingress,
+        Self::HttpRoute,
+        Self::LoadBalancer,
+        Self::Tunnel,
+        Self::PortForward,
+        Self::Local,
+    ];
 
     /// Whether it opens a port of the user's machine, which every website can then reach through the browser.
     #[must_use]
@@ -126,26 +191,24 @@ impl fmt::Display for Way {
 /// origin.
 pub const PORT_FORWARD_WARNING: &str = "While it is open, any website you visit can read this cluster through Crossview, Secrets included. Close it when you are done.";
 
-/// All ways to the Crossview of `release`, the usable ones first, each group best first.
-///
-/// `configured` is the user's own address. `services` and `ingresses` are those of its namespace.
+/// All ways to Crossview, the usable ones first, each group best first; `configured` is the user's own address.
 #[must_use]
-pub fn routes<'a>(
-    browser: Browser<'_>,
-    configured: Option<&AppUrl>,
-    release: &ReleaseName,
-    services: impl IntoIterator<Item = &'a Service>,
-    ingresses: impl IntoIterator<Item = &'a Ingress>,
-) -> Vec<Route> {
-    let services: Vec<&Service> = services.into_iter().filter(|service| leads_to_app(service, release)).collect();
+pub fn routes(browser: Browser<'_>, configured: Option<&AppUrl>, exposed: Exposed<'_>) -> Vec<Route> {
+    let services = exposed.services.iter().filter(|service| leads_to_app(service, exposed.release));
+    let services: Vec<&Service> = services.copied().collect();
     let mut routes = Vec::new();
     let mut add = |way, object: &str, end| routes.push(Route { way, object: object.to_owned(), end });
     if let Some(url) = configured {
         add(Way::Configured, "", shown(url.clone(), browser));
     }
-    for ingress in ingresses {
+    for ingress in exposed.ingresses {
         for end in ingress_ends(ingress, &services, browser) {
             add(Way::Ingress, &ingress.metadata.name, end);
+        }
+    }
+    for route in exposed.routes {
+        for end in http_route_ends(route, exposed.gateways, &services, browser) {
+            add(Way::HttpRoute, &route.metadata.name, end);
         }
     }
     for service in &services {
@@ -153,16 +216,26 @@ pub fn routes<'a>(
             add(Way::LoadBalancer, &service.metadata.name, balanced_end(service, browser));
         }
     }
+    if browser.can_tunnel {
+        let end = match exposed.pod {
+            _ if exposed.tunnel_refused => {
+                End::Blocked(Obstacle::TunnelRefused { namespace: exposed.namespace.to_string() })
+            }
+            Some(pod) => End::Tunnel { pod: pod.to_owned() },
+            None => End::Blocked(Obstacle::NoPod),
+        };
+        add(Way::Tunnel, "", end);
+    }
     if browser.can_forward {
         add(Way::PortForward, "", End::OnRequest);
     }
-    add(
-        Way::Local,
-        services.first().map_or("", |service| &service.metadata.name),
-        End::At(AppUrl::local(browser.host, LOCAL_PORT)),
-    );
-    routes.sort_by_key(|route| (matches!(route.end, End::Blocked(_)), route.way));
-    routes
+    let service = services.first().map_or("", |service| &service.metadata.name);
+    add(Way::Local, service, End::At(AppUrl::local(browser.host, LOCAL_PORT)));
+    // They were added best first. A sort would cost the page a kilobyte.
+    let (blocked, mut usable): (Vec<_>, Vec<_>) =
+        routes.into_iter().partition(|route| matches!(route.end, End::Blocked(_)));
+    usable.extend(blocked);
+    usable
 }
 
 /// Whether `service` leads to Crossview itself: PostgreSQL beside it shares its name and instance, so the component
@@ -257,7 +330,7 @@ fn web_port(service: &Service) -> Option<(u16, bool)> {
 }
 
 /// An address as it stands in a URL.
-fn host_of(ip: &str, hostname: &str) -> String {
+pub(super) fn host_of(ip: &str, hostname: &str) -> String {
     match (ip, hostname) {
         ("", name) => name.to_owned(),
         (ip, _) if ip.contains(':') => ["[", ip, "]"].concat(),
@@ -265,7 +338,7 @@ fn host_of(ip: &str, hostname: &str) -> String {
     }
 }
 
-fn end_at(scheme: &str, host: &str, port: &str, browser: Browser<'_>) -> End {
+pub(super) fn end_at(scheme: &str, host: &str, port: &str, browser: Browser<'_>) -> End {
     if host.is_empty() {
         return End::Blocked(Obstacle::NoAddress);
     }
@@ -281,8 +354,10 @@ mod tests {
     use crate::cluster::Narrow;
     use serde_json::{Value, json};
 
-    const PLAIN: Browser<'_> = Browser { host: "headlamp.example", is_https: false, can_forward: false };
-    const ENCRYPTED: Browser<'_> = Browser { host: "headlamp.example", is_https: true, can_forward: false };
+    const PLAIN: Browser<'_> =
+        Browser { host: "headlamp.example", is_https: false, can_forward: false, can_tunnel: false };
+    const ENCRYPTED: Browser<'_> =
+        Browser { host: "headlamp.example", is_https: true, can_forward: false, can_tunnel: false };
 
     fn service(component: &str, kind: &str, ports: Value, addresses: Value) -> Service {
         service_of("crossview", component, kind, ports, addresses)
@@ -310,8 +385,32 @@ mod tests {
         }))
     }
 
+    fn ways(
+        browser: Browser,
+        configured: Option<&AppUrl>,
+        services: &[Service],
+        ingresses: &[Ingress],
+        change: impl FnOnce(&mut Exposed<'_>),
+    ) -> Vec<Route> {
+        let (namespace, release) = (Namespace::default(), ReleaseName::default());
+        let services: Vec<&Service> = services.iter().collect();
+        let ingresses: Vec<&Ingress> = ingresses.iter().collect();
+        let mut exposed = Exposed {
+            namespace: &namespace,
+            release: &release,
+            services: &services,
+            ingresses: &ingresses,
+            routes: &[],
+            gateways: &[],
+            pod: Some("crossview-1"),
+            tunnel_refused: false,
+        };
+        change(&mut exposed);
+        routes(browser, configured, exposed)
+    }
+
     fn all(browser: Browser, services: &[Service], ingresses: &[Ingress]) -> Vec<Route> {
-        routes(browser, None, &ReleaseName::default(), services, ingresses)
+        ways(browser, None, services, ingresses, |_| ())
     }
 
     fn end(browser: Browser, ingress: Ingress) -> End {
@@ -343,14 +442,30 @@ mod tests {
         let ingresses =
             [ingress("crossview.example.org", "/", json!([{"hosts": ["crossview.example.org"]}]), json!([]))];
         let own: AppUrl = "https://own.example.org".parse().unwrap();
-        let browser = Browser { host: "", is_https: true, can_forward: true };
+        let browser = Browser { host: "", is_https: true, can_forward: true, can_tunnel: true };
 
-        let routes = routes(browser, Some(&own), &ReleaseName::default(), &services, &ingresses);
+        let routes = ways(browser, Some(&own), &services, &ingresses, |_| ());
 
         let ways: Vec<Way> = routes.iter().map(|route| route.way).collect();
-        assert_eq!(ways, [Way::Configured, Way::Ingress, Way::PortForward, Way::Local, Way::LoadBalancer]);
-        assert_eq!(routes[4].end, End::Blocked(Obstacle::MixedContent { url: "http://10.0.0.7".parse().unwrap() }));
-        assert_eq!(routes[2].end, End::OnRequest);
+        assert_eq!(ways, [Way::Configured, Way::Ingress, Way::Tunnel, Way::PortForward, Way::Local, Way::LoadBalancer]);
+        assert_eq!(routes[2].end, End::Tunnel { pod: "crossview-1".to_owned() });
+        assert_eq!(routes[5].end, End::Blocked(Obstacle::MixedContent { url: "http://10.0.0.7".parse().unwrap() }));
+        assert_eq!(routes[3].end, End::OnRequest);
+    }
+
+    // Who may not forward ports was shown a frame that stayed blank.
+    #[test]
+    fn a_tunnel_that_is_refused_or_has_no_end_says_so_before_it_is_opened() {
+        let browser = Browser { can_tunnel: true, ..PLAIN };
+        let tunnel = |change: fn(&mut Exposed<'_>)| {
+            let found = ways(browser, None, &[app()], &[], change).into_iter().find(|route| route.way == Way::Tunnel);
+            found.unwrap().end
+        };
+
+        assert_eq!(tunnel(|exposed| exposed.pod = None), End::Blocked(Obstacle::NoPod));
+        let refused = Obstacle::TunnelRefused { namespace: "crossview".to_owned() };
+        assert_eq!(tunnel(|exposed| exposed.tunnel_refused = true), End::Blocked(refused));
+        assert!(!all(PLAIN, &[app()], &[]).iter().any(|route| route.way == Way::Tunnel));
     }
 
     // The TypeScript plugin took every Ingress for https.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::json;
+
 /// Why a request to the API server did not give what was asked for; a variant per thing that a caller can do about it.
 ///
 /// Status codes as in <https://kubernetes.io/docs/reference/using-api/api-concepts/> and
@@ -81,10 +83,20 @@ impl ApiError {
     /// `frontend/src/lib/k8s/api/v1/clusterRequests.ts`.
     #[must_use]
     pub fn from_reply(status: u16, body: &str, retry_after: Option<Duration>) -> Self {
-        let (is_status, message) = match serde_json::from_str::<Value>(body) {
-            Ok(parsed) => (parsed["kind"] == "Status", parsed["message"].as_str().unwrap_or_default().to_owned()),
-            Err(_) => (false, body.trim().chars().take(MAX_WORDS).collect()),
-        };
+        match json::read(body) {
+            Some(parsed) => Self::from_answer(status, &parsed, retry_after),
+            None => Self::new(status, body.trim().chars().take(MAX_WORDS).collect(), false, retry_after),
+        }
+    }
+
+    /// The same of an answer that is read already: Kubernetes' `Status`, or whatever came in its place.
+    #[must_use]
+    pub fn from_answer(status: u16, answer: &Value, retry_after: Option<Duration>) -> Self {
+        let message = answer["message"].as_str().unwrap_or_default().to_owned();
+        Self::new(status, message, answer["kind"] == "Status", retry_after)
+    }
+
+    fn new(status: u16, message: String, is_status: bool, retry_after: Option<Duration>) -> Self {
         match status {
             401 => Self::Unauthorized { message },
             403 => Self::Forbidden { message },

@@ -5,6 +5,7 @@
 //! but the transport's.
 
 mod error;
+pub mod json;
 mod narrow;
 mod request;
 mod time;
@@ -169,7 +170,7 @@ impl Client {
     /// As [`Client::open`], and where the body is no JSON.
     pub async fn object(&self, request: Request) -> Result<Value, ApiError> {
         let text = self.open(request).await?.text().await?;
-        serde_json::from_str(&text).map_err(|_| ApiError::Unreadable { reason: "expected JSON".to_owned() })
+        json::read(&text).ok_or_else(|| ApiError::Unreadable { reason: "expected JSON".to_owned() })
     }
 
     /// Sends `request` and reads what is wanted out of the answer.

@@ -60,7 +60,11 @@ impl Narrow for Option<String> {
 
 impl<T: Narrow> Narrow for Vec<T> {
     fn read(value: &Value) -> Self {
-        value.as_array().into_iter().flatten().map(T::read).collect()
+        let mut all = Self::new();
+        for item in value.as_array().map_or(&[][..], Vec::as_slice) {
+            all.push(T::read(item));
+        }
+        all
     }
 }
 

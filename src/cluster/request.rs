@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::json;
+
 /// The field manager that our server-side apply writes as.
 /// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers>
 pub const FIELD_MANAGER: &str = "crossview-headlamp";
@@ -60,6 +62,8 @@ pub enum Verb {
     Get,
     /// POST: 409 when it exists.
     Create(Value),
+    /// POST of a text that is YAML, or is to be found to be none.
+    CreateYaml(String),
     /// PUT: 409 when the resource version inside is not the newest.
     Replace(Value),
     /// Server-side apply as [`FIELD_MANAGER`], never with force.
@@ -93,6 +97,12 @@ impl Request {
     #[must_use]
     pub fn create(path: impl Into<String>, object: Value) -> Self {
         Self { verb: Verb::Create(object), path: path.into(), metadata_only: false }
+    }
+
+    /// Sends `text` to the collection at `path` as if it were an object's manifest in YAML.
+    #[must_use]
+    pub fn create_yaml(path: impl Into<String>, text: String) -> Self {
+        Self { verb: Verb::CreateYaml(text), path: path.into(), metadata_only: false }
     }
 
     /// Puts `object` in the place of the one at `path`.
@@ -134,7 +144,7 @@ impl Request {
     pub fn method(&self) -> &'static str {
         match self.verb {
             Verb::Get => "GET",
-            Verb::Create(_) => "POST",
+            Verb::Create(_) | Verb::CreateYaml(_) => "POST",
             Verb::Replace(_) => "PUT",
             Verb::Apply(_) | Verb::Merge(_) => "PATCH",
             Verb::Delete(_) => "DELETE",
@@ -147,6 +157,7 @@ impl Request {
         match self.verb {
             Verb::Get => None,
             Verb::Create(_) | Verb::Replace(_) | Verb::Delete(_) => Some("application/json"),
+            Verb::CreateYaml(_) => Some("application/yaml"),
             Verb::Apply(_) => Some("application/apply-patch+yaml"),
             Verb::Merge(_) => Some("application/merge-patch+json"),
         }
@@ -167,15 +178,24 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> Option<&Value> {
         match &self.verb {
-            Verb::Get => None,
+            Verb::Get | Verb::CreateYaml(_) => None,
             Verb::Create(v) | Verb::Replace(v) | Verb::Apply(v) | Verb::Merge(v) | Verb::Delete(v) => Some(v),
+        }
+    }
+
+    /// The body as it goes over the wire; `None` where there is none.
+    #[must_use]
+    pub fn body_text(&self) -> Option<String> {
+        match &self.verb {
+            Verb::CreateYaml(text) => Some(text.clone()),
+            _ => self.body().map(json::write),
         }
     }
 
     /// The object that is sent, so that a server's answer can be filled in before sending.
     pub fn body_mut(&mut self) -> Option<&mut Value> {
         match &mut self.verb {
-            Verb::Get => None,
+            Verb::Get | Verb::CreateYaml(_) => None,
             Verb::Create(v) | Verb::Replace(v) | Verb::Apply(v) | Verb::Merge(v) | Verb::Delete(v) => Some(v),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream::LocalBoxStream};
 use serde_json::Value;
 
-use super::{ApiError, Client, Message, Request, Selector};
+use super::{ApiError, Client, Message, Request, Selector, json};
 
 /// First pause after a failure; doubled each time. The figures of client-go's reflector:
 /// <https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go>.
@@ -188,7 +188,7 @@ async fn watch_once(client: &Client, watch: &Watch, version: String, tell: &dyn 
         };
         client.mark_heard();
         opened = true;
-        let event = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let event = json::read(&text).unwrap_or_default();
         let Some(kind) = event["type"].as_str() else {
             return End::Failed(ApiError::Unreadable { reason: "expected a watch event".to_owned() });
         };
@@ -212,7 +212,7 @@ async fn watch_once(client: &Client, watch: &Watch, version: String, tell: &dyn 
 /// 410 comes as an event of type ERROR with HTTP 200.
 fn watch_error(status: &Value) -> End {
     let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok());
-    match ApiError::from_reply(code.unwrap_or(500), &status.to_string(), None) {
+    match ApiError::from_answer(code.unwrap_or(500), status, None) {
         ApiError::Gone => End::Gone,
         error => End::Failed(error),
     }
