@@ -69,13 +69,13 @@ pub struct Digest(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseChartError {
     /// No scheme, or another one.
-    #[error("expected oci://, https:// or http:// at the start, as in {default}, got {got:?}", default = ChartRef::default())]
+    #[error("expected oci://, https:// or http:// at the start, as in {default}, got \"{got}\"", default = ChartRef::default())]
     Scheme {
         /// The text.
         got: String,
     },
     /// Behind `oci://`: a registry alone, no registry, or characters that a registry doesn't have.
-    #[error("expected registry/path/chart in small letters after oci://, as in {default}, got {got:?}", default = ChartRef::default())]
+    #[error("expected registry/path/chart in small letters after oci://, as in {default}, got \"{got}\"", default = ChartRef::default())]
     Registry {
         /// The text.
         got: String,
@@ -87,14 +87,14 @@ pub enum ParseChartError {
         reason: ParseChartVersionError,
     },
     /// The digest is not one.
-    #[error("expected @sha256: and 64 hexadecimal digits behind the chart, got {got:?}")]
+    #[error("expected @sha256: and 64 hexadecimal digits behind the chart, got \"{got}\"")]
     Digest {
         /// What stands behind the `@`.
         got: String,
     },
     /// A web address with nothing behind it, and no archive's: which chart of that repository?
     #[error(
-        "expected the chart's name behind the repository's address, as in \"{CROSSVIEW_REPOSITORY}\", or an address that ends in .tgz, got {got:?}"
+        "expected the chart's name behind the repository's address, as in \"{CROSSVIEW_REPOSITORY}\", or an address that ends in .tgz, got \"{got}\""
     )]
     NoName {
         /// The text.
@@ -102,7 +102,7 @@ pub enum ParseChartError {
     },
     /// What stands for the chart's name is none.
     #[error(
-        "expected a chart's name of letters, digits, '.', '_' and '-', as in \"{CROSSVIEW_REPOSITORY}\", got {got:?}"
+        "expected a chart's name of letters, digits, '.', '_' and '-', as in \"{CROSSVIEW_REPOSITORY}\", got \"{got}\""
     )]
     Name {
         /// What stands in its place.
@@ -115,13 +115,13 @@ pub enum ParseChartError {
     #[error("expected a reference without a user name or password; keep those in a Secret")]
     Credentials,
     /// A query or a fragment: Helm would append to them, and the first may be a token.
-    #[error("expected an address without '?' and '#', got {got:?}")]
+    #[error("expected an address without '?' and '#', got \"{got}\"")]
     Query {
         /// The text, up to there.
         got: String,
     },
     /// A version or a digest where only a reference may stand.
-    #[error("expected a reference without a version, got {got:?}")]
+    #[error("expected a reference without a version, got \"{got}\"")]
     Versioned {
         /// The text.
         got: String,
@@ -261,7 +261,7 @@ fn split_tag(text: &str) -> Result<(&str, Option<ChartVersion>), ParseChartError
 
 /// A segment of a registry's path: small letters and digits, parted by `.`, `_`, `__` or any number of `-`.
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
-fn is_repository_segment(segment: &str) -> bool {
+pub(crate) fn is_repository_segment(segment: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let parts_words = |mark: &str| matches!(mark, "" | "." | "_" | "__") || mark.bytes().all(|byte| byte == b'-');
     segment.bytes().next().is_some_and(is_word)

@@ -38,7 +38,7 @@ pub enum Operation {
 
 /// Why a text is no [`Operation`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected install, update, rollback, uninstall or repo-update, got {got:?}")]
+#[error("expected install, update, rollback, uninstall or repo-update, got \"{got}\"")]
 pub struct ParseOperationError {
     /// The text.
     pub got: String,
@@ -119,6 +119,19 @@ pub enum Command {
     },
 }
 
+/// Where Helm gets the chart from, or the list of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It needs none.
+    Nowhere,
+    /// An OCI registry.
+    Registry,
+    /// A repository, added first.
+    Repository,
+    /// A web server, by the archive's own address.
+    Archive,
+}
+
 /// Runs of `helm`, each as the list of its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -157,6 +170,29 @@ impl Command {
         match self {
             Self::Install { chart, .. } | Self::Update { chart, .. } => Some(chart),
             Self::Rollback { .. } | Self::Uninstall | Self::UpdateRepo { .. } => None,
+        }
+    }
+
+    /// Where Helm gets the chart from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match self.chart().map(Chart::reference) {
+            Some(ChartRef::Oci { .. }) => Source::Registry,
+            Some(ChartRef::Repository { .. }) => Source::Repository,
+            Some(ChartRef::Archive { .. }) => Source::Archive,
+            None if matches!(self, Self::UpdateRepo { .. }) => Source::Repository,
+            None => Source::Nowhere,
+        }
+    }
+
+    /// What it is about, for people: the chart with its version, or the repository with the chart's name.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Install { chart, .. } | Self::Update { chart, .. } => chart.to_string(),
+            Self::UpdateRepo { url, name } => ChartRef::Repository { url: url.clone(), name: name.clone() }.to_string(),
+            Self::Rollback { revision } => ["revision ", &revision.to_string()].concat(),
+            Self::Uninstall => String::new(),
         }
     }
 
@@ -232,6 +268,17 @@ impl Command {
         add(&["--namespace=", namespace.as_str()]);
         add(&[TIMEOUT_OPTION]);
         Invocation { init, args }
+    }
+}
+
+impl Invocation {
+    /// The same where Helm is given a list of repositories that has this one already, with its login. Adding it once
+    /// more would be refused: the entry is another one than that without a login.
+    /// <https://github.com/helm/helm/blob/main/pkg/cmd/repo_add.go>
+    #[must_use]
+    pub fn with_known_repositories(mut self) -> Self {
+        self.init.retain(|args| !matches!(args.as_slice(), [repo, add, ..] if repo == "repo" && add == "add"));
+        self
     }
 }
 

@@ -5,6 +5,7 @@
 //! Whatever the cause, Helm's own line is kept and shown; a cause that isn't known is said to be unknown.
 
 use super::{
+    chart::{CROSSVIEW_REPOSITORY, Chart, ChartRef},
     log::Log,
     release::{Namespace, ReleaseName},
 };
@@ -81,12 +82,30 @@ pub enum Cause {
     Deadline,
     /// Somebody deleted the Job while it ran.
     JobDeleted,
+    /// A Job of ours is gone, and nobody saw how it ended.
+    Unseen,
+    /// The kubelet can't make a container: a Secret or ConfigMap is missing, or a rule forbids it.
+    CantCreate,
+    /// No pod can be made, for a reason that is none of those above.
+    NoPod,
     /// Crossview's image can't be pulled.
     AppImage,
     /// Crossview starts and ends again and again.
     AppCrash,
     /// Crossview runs, but never says that it is ready.
     AppNotReady,
+    /// Crossview takes more memory than it may.
+    AppOutOfMemory,
+    /// Crossview's node has thrown it out.
+    AppEvicted,
+    /// No pod of Crossview is wanted.
+    ScaledToZero,
+    /// Crossview is installed under another name or in another namespace.
+    OtherRelease,
+    /// Flux or Argo CD looks after Crossview.
+    Managed,
+    /// Helm's rights stand although nothing needs them.
+    LeftoverBinding,
 
     /// None of these.
     Unknown,
@@ -132,6 +151,26 @@ impl Diagnosis {
     pub fn next_step(&self) -> &'static str {
         self.cause.words().next
     }
+}
+
+/// The repository of Crossview's chart, where `cause` says that the project's own registry does not give it away.
+///
+/// Also for the reference without the chart's name, which older instructions have and which knows old versions alone.
+#[must_use]
+pub fn offers_repository(chart: &Chart, cause: Cause) -> Option<ChartRef> {
+    let ChartRef::Oci { registry, repository } = ChartRef::default() else { return None };
+    let ChartRef::Oci { registry: asked, repository: path } = chart.reference() else { return None };
+    let is_ours =
+        *asked == registry && (*path == repository || repository.strip_prefix(path.as_str()) == Some("/crossview"));
+    let would_help = matches!(
+        cause,
+        Cause::ChartNotFound
+            | Cause::RegistryDenied
+            | Cause::RegistryUnreachable
+            | Cause::HostNotFound
+            | Cause::RateLimited
+    );
+    if is_ours && would_help { CROSSVIEW_REPOSITORY.parse().ok() } else { None }
 }
 
 /// Where something went wrong, for the lines to copy.
@@ -294,6 +333,7 @@ const RULES: &[(Cause, &[&str])] = &[
             "name_unknown",
             "no chart name found",
             "no chart version found",
+            "the repository has no chart",
             "path * not found",
         ],
     ),
@@ -404,6 +444,11 @@ const APP_LOG: &str =
     "kubectl logs --namespace={n} --selector=app.kubernetes.io/instance={r},app.kubernetes.io/component=app --tail=50";
 /// What Crossview said before it ended.
 const APP_LOG_BEFORE: &str = "kubectl logs --namespace={n} --selector=app.kubernetes.io/instance={r},app.kubernetes.io/component=app --tail=50 --previous";
+const PODS: &str = "kubectl describe pods --namespace={n}";
+/// Crossview's Deployment, with the marks of whoever applies it.
+const DEPLOYMENT: &str =
+    "kubectl get deployments --namespace={n} --selector=app.kubernetes.io/instance={r} --output=yaml";
+const INSTALLS: &str = "kubectl get deployments --all-namespaces --selector=app.kubernetes.io/name=crossview";
 const RIGHTS: &str = "kubectl auth can-i --list --namespace={n} --as=system:serviceaccount:{n}:{s}";
 const BINDING: &str = "kubectl get clusterrolebinding {b} --output=yaml";
 const NAMESPACE: &str = "kubectl get namespace {n} --output=yaml";
@@ -417,6 +462,56 @@ const NODES: &str = "kubectl describe nodes";
 const VERSION: &str = "kubectl version";
 
 impl Cause {
+    /// All of them, in the order of their declaration.
+    const ALL: [Self; 46] = [
+        Self::ChartNotFound,
+        Self::RegistryUnreachable,
+        Self::HostNotFound,
+        Self::Tls,
+        Self::RegistryDenied,
+        Self::RateLimited,
+        Self::NoRepositories,
+        Self::NotAChart,
+        Self::DigestMismatch,
+        Self::Usage,
+        Self::InProgress,
+        Self::ReleaseNotFound,
+        Self::Forbidden,
+        Self::Admission,
+        Self::Quota,
+        Self::PodSecurity,
+        Self::Immutable,
+        Self::Conflict,
+        Self::Owned,
+        Self::MissingKind,
+        Self::KubernetesVersion,
+        Self::Values,
+        Self::TimedOut,
+        Self::NamespaceTerminating,
+        Self::NamespaceNotFound,
+        Self::ApiServerUnreachable,
+        Self::Cancelled,
+        Self::ReadOnly,
+        Self::HelmImage,
+        Self::Unschedulable,
+        Self::PodKilled,
+        Self::Deadline,
+        Self::JobDeleted,
+        Self::Unseen,
+        Self::CantCreate,
+        Self::NoPod,
+        Self::AppImage,
+        Self::AppCrash,
+        Self::AppNotReady,
+        Self::AppOutOfMemory,
+        Self::AppEvicted,
+        Self::ScaledToZero,
+        Self::OtherRelease,
+        Self::Managed,
+        Self::LeftoverBinding,
+        Self::Unknown,
+    ];
+
     /// What people read about it.
     #[must_use]
     pub const fn words(self) -> Words {
@@ -533,10 +628,7 @@ impl Cause {
                 title: "An object of that name exists already",
                 cause: "An object of the chart is there already and belongs to another release, or to none.",
                 next: "Remove that object or that release, or use its release name and namespace. Only one Crossview fits into a cluster.",
-                lines: &[
-                    "helm list --all-namespaces --all",
-                    "kubectl get deployments --all-namespaces --selector=app.kubernetes.io/name=crossview",
-                ],
+                lines: &["helm list --all-namespaces --all", INSTALLS],
             },
             Self::MissingKind => Words {
                 title: "The cluster doesn't know a kind of object",
@@ -640,6 +732,60 @@ impl Cause {
                 next: "Look at its log and its events.",
                 lines: &[APP_LOG, APP],
             },
+            Self::AppOutOfMemory => Words {
+                title: "Crossview runs out of memory",
+                cause: "Crossview's container took more memory than its limit allows, and was killed for it.",
+                next: "Raise its memory limit by the value resources.limits.memory.",
+                lines: &[APP, APP_LOG_BEFORE],
+            },
+            Self::AppEvicted => Words {
+                title: "Crossview's node has thrown it out",
+                cause: "The node was short of memory or disk, and ended Crossview's pod.",
+                next: "Another pod takes its place as soon as a node has room: look at the nodes if none does.",
+                lines: &[APP, NODES],
+            },
+            Self::ScaledToZero => Words {
+                title: "Crossview is scaled to zero",
+                cause: "Its Deployment wants no pod, so nothing runs.",
+                next: "Scale the Deployment up again, or update the release with the value replicaCount.",
+                lines: &[DEPLOYMENT],
+            },
+            Self::OtherRelease => Words {
+                title: "Crossview is installed under another name",
+                cause: "A Crossview of another release or namespace is there, and its cluster-wide objects have fixed names.",
+                next: "Look after that one, or uninstall it before another is installed.",
+                lines: &[INSTALLS, "helm list --all-namespaces --all"],
+            },
+            Self::Managed => Words {
+                title: "A GitOps controller looks after Crossview",
+                cause: "Flux or Argo CD applies Crossview's Deployment, and would undo what is changed here.",
+                next: "Change it in the object that is named here, or in the Git repository behind it.",
+                lines: &[DEPLOYMENT],
+            },
+            Self::LeftoverBinding => Words {
+                title: "Helm's ServiceAccount still has cluster-admin",
+                cause: "The page that should have taken Helm's rights away was closed before it could.",
+                next: "Remove the binding: whoever can start a pod in the namespace can use it.",
+                lines: &[BINDING],
+            },
+            Self::Unseen => Words {
+                title: "Nobody saw how it ended",
+                cause: "The Job is gone, and no page was open when it ended, so its reason isn't known.",
+                next: "Look at what Helm has recorded of the release; if that isn't what you wanted, start again.",
+                lines: &[REVISIONS, EVENTS],
+            },
+            Self::CantCreate => Words {
+                title: "A container can't be made",
+                cause: "The kubelet lacks something that the pod names, a Secret or ConfigMap mostly, or a rule forbids it.",
+                next: "Make what the kubelet names below; the pod goes on by itself then.",
+                lines: &[EVENTS, PODS],
+            },
+            Self::NoPod => Words {
+                title: "No pod can be made",
+                cause: "Kubernetes refuses the pod that the Job or the Deployment asks for.",
+                next: "Its words below name what is missing or forbidden.",
+                lines: &[EVENTS],
+            },
             Self::Unknown => Words {
                 title: "Helm failed",
                 cause: "Helm ended with words that aren't known here.",
@@ -647,6 +793,12 @@ impl Cause {
                 lines: &[LOG, EVENTS, REVISIONS],
             },
         }
+    }
+
+    /// The cause whose title this is: so a Lease keeps it in words.
+    #[must_use]
+    pub fn titled(title: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| cause.words().title == title)
     }
 
     /// Lines to copy into a terminal that show more, with the names of `place`.
@@ -668,6 +820,20 @@ impl Cause {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_repository_is_offered_where_the_projects_own_registry_does_not_give_the_chart_away() {
+        let offered =
+            |chart: &str, cause| offers_repository(&chart.parse().unwrap(), cause).map(|chart| chart.to_string());
+        let ours = "oci://ghcr.io/crossplane-contrib/crossview-chart/crossview:4.6.0";
+
+        assert_eq!(offered(ours, Cause::ChartNotFound).as_deref(), Some(CROSSVIEW_REPOSITORY));
+        let old = "oci://ghcr.io/crossplane-contrib/crossview-chart";
+        assert_eq!(offered(old, Cause::RegistryDenied).as_deref(), Some(CROSSVIEW_REPOSITORY));
+        assert_eq!(offered(ours, Cause::Quota), None);
+        assert_eq!(offered("oci://ghcr.io/somebody/crossview", Cause::ChartNotFound), None);
+        assert_eq!(offered(CROSSVIEW_REPOSITORY, Cause::ChartNotFound), None);
+    }
 
     /// What each file of `tests/fixtures/helm-output` is about, by the name in front of its first dot.
     const CASES: &[(&str, Cause)] = &[
@@ -881,6 +1047,17 @@ mod tests {
         assert_eq!(diagnose(output).cause, Cause::Unknown);
     }
 
+    // A Lease keeps a cause by its title.
+    #[test]
+    fn every_cause_has_a_title_of_its_own_and_is_found_by_it() {
+        assert_eq!(Cause::ALL.len(), Cause::Unknown as usize + 1);
+        for (place, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, place);
+            assert_eq!(Cause::titled(cause.words().title), Some(cause));
+        }
+        assert_eq!(Cause::titled("Something else"), None);
+    }
+
     #[test]
     fn lines_to_copy_have_all_their_names() {
         let (namespace, release) = (Namespace::default(), "my-release".parse().unwrap());
@@ -894,7 +1071,7 @@ mod tests {
 
         let lines = Cause::Unknown.kubectl(place);
         assert_eq!(lines[0], "kubectl logs --namespace=crossview job/crossview-helm-install-1 --all-containers");
-        for (_, cause) in CASES {
+        for cause in Cause::ALL {
             assert!(
                 !cause.kubectl(place).is_empty() && cause.kubectl(place).iter().all(|line| !line.contains(['{', '}'])),
                 "{cause:?}"

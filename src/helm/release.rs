@@ -41,7 +41,7 @@ pub enum ParseNameError {
         got: usize,
     },
     /// Something else than small letters, digits and `-` between them.
-    #[error("expected small letters, digits and '-' between them, as in crossview, got {got:?}")]
+    #[error("expected small letters, digits and '-' between them, as in crossview, got \"{got}\"")]
     Character {
         /// The text.
         got: String,
@@ -208,7 +208,7 @@ pub struct SecretRef {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadRevisionError {
     /// Helm didn't write it, or it is another release's.
-    #[error("{name:?} is not a revision of release {release}")]
+    #[error("\"{name}\" is not a revision of release {release}")]
     Foreign {
         /// The object's name.
         name: String,
@@ -216,7 +216,7 @@ pub enum ReadRevisionError {
         release: ReleaseName,
     },
     /// The label `version` is missing or no number.
-    #[error("expected a number in the label \"version\" of {name:?}, got {got:?}")]
+    #[error("expected a number in the label \"version\" of \"{name}\", got \"{got}\"")]
     Number {
         /// The object's name.
         name: String,
@@ -224,13 +224,13 @@ pub enum ReadRevisionError {
         got: String,
     },
     /// The label `status` is missing.
-    #[error("expected the label \"status\" on {name:?}")]
+    #[error("expected the label \"status\" on \"{name}\"")]
     Status {
         /// The object's name.
         name: String,
     },
     /// `metadata.creationTimestamp` is missing or no time.
-    #[error("expected a creation time on {name:?}")]
+    #[error("expected a creation time on \"{name}\"")]
     Created {
         /// The object's name.
         name: String,
@@ -285,14 +285,21 @@ impl History {
     pub fn read<'a>(release: &ReleaseName, objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut history = Self::default();
         for object in objects {
-            match Revision::read(release, object) {
-                Ok(revision) => history.revisions.push(revision),
-                Err(ReadRevisionError::Foreign { .. }) => {}
-                Err(error) => history.unreadable.push(error),
-            }
+            history.take(Revision::read(release, object));
         }
-        history.revisions.sort_by_key(|revision| revision.number);
         history
+    }
+
+    fn take(&mut self, read: Result<Revision, ReadRevisionError>) {
+        match read {
+            Ok(revision) => {
+                // There are ten, so each finds its place; a sort would weigh 1 kB.
+                let before = self.revisions.iter().rposition(|known| known.number <= revision.number);
+                self.revisions.insert(before.map_or(0, |before| before + 1), revision);
+            }
+            Err(ReadRevisionError::Foreign { .. }) => {}
+            Err(error) => self.unreadable.push(error),
+        }
     }
 
     /// All revisions, oldest first.
@@ -329,6 +336,50 @@ impl History {
     #[must_use]
     pub fn is_installed(&self) -> bool {
         self.current().is_some_and(|revision| revision.status != ReleaseStatus::Uninstalled)
+    }
+
+    /// Whether `helm upgrade --install` makes the release anew: there is none, or none any more, or its first install
+    /// failed, which it then goes on with.
+    #[must_use]
+    pub fn can_install(&self) -> bool {
+        self.current().is_none_or(|current| match current.status {
+            ReleaseStatus::Uninstalled => true,
+            ReleaseStatus::Failed => self.revisions.iter().all(|revision| revision.status == ReleaseStatus::Failed),
+            _ => false,
+        })
+    }
+
+    /// Whether `helm upgrade` starts from what there is: never over a pending revision, and else from the deployed one,
+    /// or from a last one that failed or was superseded.
+    /// <https://github.com/helm/helm/blob/main/pkg/action/upgrade.go> (`prepareUpgrade`).
+    ///
+    /// Over a release that is being uninstalled Helm might as well, but half of its objects may be gone.
+    #[must_use]
+    pub fn can_update(&self) -> bool {
+        self.current().is_some_and(|current| match current.status {
+            ReleaseStatus::Deployed | ReleaseStatus::Failed | ReleaseStatus::Superseded => true,
+            ReleaseStatus::Other(_) => self.deployed().is_some(),
+            ReleaseStatus::Uninstalled
+            | ReleaseStatus::Uninstalling
+            | ReleaseStatus::PendingInstall
+            | ReleaseStatus::PendingUpgrade
+            | ReleaseStatus::PendingRollback => false,
+        })
+    }
+
+    /// Whether `helm uninstall` has anything to do. It asks for no status: what is pending or half gone goes too, and of
+    /// an uninstalled release its history. <https://github.com/helm/helm/blob/main/pkg/action/uninstall.go>
+    #[must_use]
+    pub fn can_uninstall(&self) -> bool {
+        self.current().is_some()
+    }
+
+    /// Whether `helm rollback` has somewhere to go. It asks for no status of the current revision, so it also gets a
+    /// release out of a pending one, and brings back one that is being uninstalled.
+    /// <https://github.com/helm/helm/blob/main/pkg/action/rollback.go> (`prepareRollback`).
+    #[must_use]
+    pub fn can_roll_back(&self) -> bool {
+        self.rollback_targets().next().is_some()
     }
 
     /// What the release can be rolled back to, newest first: revisions that were once deployed, but for the current.
@@ -439,6 +490,35 @@ mod tests {
         assert_eq!(history.deployed().unwrap().number, 2);
         assert_eq!(numbers(history.rollback_targets()), [2, 1]);
         assert_eq!(history.forgettable(), None);
+    }
+
+    // What Helm 3 and 4 do of an operation over each status, read from their code and seen on a real cluster.
+    #[test]
+    fn each_status_allows_what_helm_can_do_over_it() {
+        let table: [(&[&str], [bool; 4]); 13] = [
+            // install, update, uninstall, rollback
+            (&[], [true, false, false, false]),
+            (&["deployed"], [false, true, true, false]),
+            (&["superseded", "deployed"], [false, true, true, true]),
+            (&["failed"], [true, true, true, false]),
+            (&["failed", "failed"], [true, true, true, false]),
+            (&["deployed", "failed"], [false, true, true, true]),
+            (&["pending-install"], [false, false, true, false]),
+            (&["deployed", "pending-upgrade"], [false, false, true, true]),
+            (&["superseded", "deployed", "pending-rollback"], [false, false, true, true]),
+            (&["uninstalling"], [false, false, true, false]),
+            (&["superseded", "uninstalling"], [false, false, true, true]),
+            (&["superseded", "uninstalled"], [true, false, true, true]),
+            (&["superseded", "superseded"], [false, true, true, true]),
+        ];
+        for (statuses, expected) in table {
+            let history = history(statuses);
+
+            let can = [history.can_install(), history.can_update(), history.can_uninstall(), history.can_roll_back()];
+            assert_eq!(can, expected, "{statuses:?}");
+        }
+        assert!(history(&["deployed", "unknown"]).can_update());
+        assert!(!history(&["unknown"]).can_update());
     }
 
     // A first install that is stuck has nothing to go back to: deleting its record would hide what it left behind.

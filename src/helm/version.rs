@@ -23,7 +23,7 @@ pub struct ChartVersion {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseChartVersionError {
     /// Not the grammar of SemVer 2.
-    #[error("expected one exact version, as 4.6.0 or 4.7.0-rc.3, got {got:?}")]
+    #[error("expected one exact version, as 4.6.0 or 4.7.0-rc.3, got \"{got}\"")]
     Grammar {
         /// The text.
         got: String,
@@ -53,6 +53,43 @@ impl ChartVersion {
     /// As [`ChartVersion::from_str`].
     pub fn from_tag(tag: &str) -> Result<Self, ParseChartVersionError> {
         tag.replace('_', "+").parse()
+    }
+}
+
+/// What becomes of an installed version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionChange {
+    /// The wanted one comes later.
+    Upgrade,
+    /// It is the same.
+    Same,
+    /// The wanted one comes earlier.
+    Downgrade,
+    /// One of them isn't known: no label, or whatever is the newest.
+    Unknown,
+}
+
+impl VersionChange {
+    /// From the chart in the label `helm.sh/chart`, such as `crossview-4.6.0`, to `wanted`; `None` where the newest is
+    /// wanted, or digest or archive decide.
+    #[must_use]
+    pub fn of(installed: &str, wanted: Option<&ChartVersion>) -> Self {
+        let (Some(installed), Some(wanted)) = (ChartVersion::of_label(installed), wanted) else { return Self::Unknown };
+        match wanted.cmp(&installed) {
+            Ordering::Greater => Self::Upgrade,
+            Ordering::Equal => Self::Same,
+            Ordering::Less => Self::Downgrade,
+        }
+    }
+}
+
+impl ChartVersion {
+    /// The version in the label `helm.sh/chart`: behind the chart's name, with `_` for `+`.
+    /// <https://helm.sh/docs/chart_best_practices/labels/#standard-labels>
+    #[must_use]
+    pub fn of_label(label: &str) -> Option<Self> {
+        // A name may have dashes and digits as well: the first that leaves a version is the one.
+        label.match_indices('-').find_map(|(at, _)| Self::from_tag(label.get(at + 1..)?).ok())
     }
 }
 
@@ -176,6 +213,19 @@ mod tests {
     #[test]
     fn a_tag_writes_underscore_for_plus() {
         assert_eq!(ChartVersion::from_tag("v1.0.0_build.5").unwrap().to_string(), "1.0.0+build.5");
+    }
+
+    #[test]
+    fn an_update_is_named_for_what_it_does() {
+        let change = |installed: &str, wanted: &str| VersionChange::of(installed, Some(&version(wanted)));
+
+        assert_eq!(change("crossview-4.6.0", "4.7.0-rc.3"), VersionChange::Upgrade);
+        assert_eq!(change("crossview-4.6.0", "v4.6.0"), VersionChange::Same);
+        assert_eq!(change("crossview-4.7.0-rc.3", "4.6.0"), VersionChange::Downgrade);
+        assert_eq!(change("cross-2-view-1.0.0_b.1", "1.0.0+b.1"), VersionChange::Same);
+        assert_eq!(change("", "4.6.0"), VersionChange::Unknown);
+        assert_eq!(change("crossview", "4.6.0"), VersionChange::Unknown);
+        assert_eq!(VersionChange::of("crossview-4.6.0", None), VersionChange::Unknown);
     }
 
     // The chain of section 11 of the specification, with more between.

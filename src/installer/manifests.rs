@@ -12,10 +12,10 @@ use k8s_openapi::api::{
 };
 use serde_json::Value;
 
-use super::Target;
+use super::{JobSettings, Target};
 use crate::{
-    cluster::{Kind, Timestamp},
-    helm::command::{Invocation, Operation, TIMEOUT},
+    cluster::{Kind, Timestamp, json},
+    helm::command::{Invocation, Operation, Source, TIMEOUT},
 };
 
 /// Kinds that the installer writes or watches.
@@ -54,10 +54,19 @@ pub mod kinds {
 pub const SERVICE_ACCOUNT_NAME: &str = "crossview-helm-installer";
 /// The ClusterRoleBinding that gives it cluster-admin while an operation needs it.
 pub const BINDING_NAME: &str = "crossview-helm-installer-admin";
+/// The ConfigMap with the versions that the last Update Helm Repo found.
+pub const VERSIONS_NAME: &str = "crossview-helm-versions";
+/// Its key: [`crate::helm::repository::Versions`] as JSON.
+pub const VERSIONS_KEY: &str = "versions.json";
 /// The Helm image where the settings name no other.
 pub const HELM_IMAGE: &str = "docker.io/alpine/helm:4.3.1";
 /// The container of a Job whose log is Helm's.
 pub const HELM_CONTAINER: &str = "helm";
+/// The container that prints a repository's index as Helm has fetched it, see `INDEX_FILE`.
+pub const INDEX_CONTAINER: &str = "helm-index";
+/// Where Helm keeps the index of the repository [`crate::helm::repository::ALIAS`].
+/// <https://github.com/helm/helm/blob/main/pkg/helmpath/lazypath.go>, `home.go`
+const INDEX_FILE: &str = "/home/helm/cache/repository/crossview-index.yaml";
 
 /// Marks what is ours. <https://kubernetes.io/docs/reference/labels-annotations-taints/#app-kubernetes-io-managed-by>
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -69,9 +78,9 @@ pub const OPERATION_LABEL: &str = "crossview-headlamp/operation";
 pub const RELEASE_LABEL: &str = "crossview-headlamp/release";
 /// On the binding: the Job that it is for.
 pub const JOB_ANNOTATION: &str = "crossview-headlamp/job";
-/// On Jobs: who asked for it, by the cluster's own word (SelfSubjectReview).
+/// On Jobs, and on the Lease while they hold it: who asked for it, by the cluster's own word (SelfSubjectReview).
 pub const USER_ANNOTATION: &str = "crossview-headlamp/user";
-/// On Jobs: the chart and, after a blank, the version if one was chosen.
+/// On Jobs, and on the Lease while they hold it: the chart and, after a blank, the version if one was chosen.
 pub const CHART_ANNOTATION: &str = "crossview-headlamp/chart";
 /// On the Lease: how the last operation ended, see [`super::Outcome`].
 pub const OUTCOME_ANNOTATION: &str = "crossview-headlamp/outcome";
@@ -80,6 +89,13 @@ pub const OUTCOME_ANNOTATION: &str = "crossview-headlamp/outcome";
 #[must_use]
 pub fn our_jobs() -> String {
     format!("{MANAGED_BY}={US}")
+}
+
+/// Selects Helm's records of the release.
+/// <https://github.com/helm/helm/blob/main/pkg/storage/driver/secrets.go>
+#[must_use]
+pub fn releases(target: &Target) -> String {
+    format!("owner=helm,name={}", target.release)
 }
 
 /// The Lease's name.
@@ -109,7 +125,7 @@ const DEADLINE_BEYOND_HELM: u64 = 600;
 /// page 4 kB more.
 pub(super) fn manifest(template: &str, fields: &[(&str, &str)]) -> Value {
     // A test reads every template; were one broken, the API server would refuse the empty object.
-    let mut object: Value = serde_json::from_str(template).unwrap_or_default();
+    let mut object: Value = json::read(template).unwrap_or_default();
     for (pointer, text) in fields {
         if let Some(field) = object.pointer_mut(pointer) {
             *field = Value::from(*text);
@@ -149,6 +165,14 @@ pub fn values_secret(target: &Target, job: &str, values: &str) -> Value {
     manifest(include_str!("manifests/values.json"), &fields)
 }
 
+/// The ConfigMap with the versions that a repository offers.
+#[must_use]
+pub fn versions(target: &Target, versions: &Value) -> Value {
+    let text = json::write(versions);
+    let fields = [("/metadata/namespace", target.namespace.as_str()), ("/data/versions.json", &*text)];
+    manifest(include_str!("manifests/versions.json"), &fields)
+}
+
 /// What a Job is for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
@@ -164,9 +188,21 @@ pub struct JobSpec {
     pub chart: String,
     /// Who asked.
     pub user: String,
-    /// Helm's image.
-    pub image: String,
+    /// Where the chart comes from.
+    pub source: Source,
+    /// What people have set.
+    pub settings: JobSettings,
 }
+
+/// Where Helm's login for registry or repository is mounted.
+pub const CREDENTIALS_FOLDER: &str = "/credentials";
+/// The key, in the Secret with a login, of Helm's registry configuration.
+/// <https://kubernetes.io/docs/concepts/configuration/secret/#docker-config-secrets>
+pub const REGISTRY_LOGIN: &str = ".dockerconfigjson";
+/// The key, in the Secret with a login, of Helm's list of repositories.
+pub const REPOSITORY_LOGIN: &str = "repositories.yaml";
+/// Where further certificate authorities are mounted.
+const AUTHORITIES_FOLDER: &str = "/authorities";
 
 /// The Job, held back until everything that it needs is there.
 ///
@@ -183,7 +219,7 @@ pub fn job(target: &Target, spec: &JobSpec) -> Value {
         ("/metadata/labels/crossview-headlamp~1release", target.release.as_str()),
         ("/spec/template/metadata/labels/crossview-headlamp~1operation", spec.operation.name()),
         ("/spec/template/metadata/labels/crossview-headlamp~1release", target.release.as_str()),
-        ("/spec/template/spec/containers/0/image", &spec.image),
+        ("/spec/template/spec/containers/0/image", spec.settings.image.as_str()),
         ("/spec/template/spec/volumes/2/secret/secretName", &spec.name),
     ];
     let mut job = manifest(include_str!("manifests/job.json"), &fields);
@@ -191,25 +227,96 @@ pub fn job(target: &Target, spec: &JobSpec) -> Value {
     let pod = &mut job["spec"]["template"]["spec"];
     if !spec.operation.needs_rights() {
         pod["automountServiceAccountToken"] = Value::from(false);
+        // Helm's own may not be there yet: an operation that needs it makes it.
+        pod["serviceAccountName"] = Value::from("default");
     }
     let container = &mut pod["containers"][0];
     if !spec.has_values {
         // The values are last in both lists.
         container["volumeMounts"].as_array_mut().and_then(Vec::pop);
+        pod["volumes"].as_array_mut().and_then(Vec::pop);
     }
+    give_settings(pod, spec);
+    let container = &mut pod["containers"][0];
     let init = spec.invocation.init.iter().enumerate().map(|(number, args)| {
         let mut init = container.clone();
         init["name"] = Value::from(format!("{HELM_CONTAINER}-{number}"));
         init["args"] = Value::from(args.as_slice());
         init
     });
-    let init: Vec<Value> = init.collect();
+    let mut init: Vec<Value> = init.collect();
+    // Helm's own list has no dates. Of this image it is known that it can print a file; of others it is not, and an init
+    // container that fails is the end of its pod.
+    if spec.operation == Operation::UpdateRepo && spec.settings.image.is_default() {
+        let mut index = container.clone();
+        index["name"] = Value::from(INDEX_CONTAINER);
+        index["command"] = Value::from(["cat", INDEX_FILE].as_slice());
+        init.push(index);
+    }
     container["args"] = Value::from(spec.invocation.args.as_slice());
     pod["initContainers"] = Value::from(init);
-    if !spec.has_values {
-        pod["volumes"].as_array_mut().and_then(Vec::pop);
-    }
     job
+}
+
+/// Gives a pod what people have set, as far as its Helm needs it: an uninstall must not wait for a Secret with a login
+/// that is gone.
+fn give_settings(pod: &mut Value, spec: &JobSpec) {
+    let JobSettings { image: _, pull_secret, credentials, https_proxy, no_proxy, ca } = &spec.settings;
+    if let Some(name) = pull_secret {
+        pod["imagePullSecrets"] = manifest(r#"[{"name": ""}]"#, &[("/0/name", name.as_str())]);
+    }
+    let login = match spec.source {
+        Source::Nowhere => return,
+        Source::Registry => Some(("HELM_REGISTRY_CONFIG", REGISTRY_LOGIN)),
+        Source::Repository => Some(("HELM_REPOSITORY_CONFIG", REPOSITORY_LOGIN)),
+        // Helm has no file for the login of a single address.
+        Source::Archive => None,
+    };
+    if let (Some((variable, key)), Some(secret)) = (login, credentials) {
+        let volume = manifest(
+            r#"{"name": "credentials", "secret": {"secretName": ""}}"#,
+            &[("/secret/secretName", secret.as_str())],
+        );
+        mount(pod, volume, CREDENTIALS_FOLDER);
+        set_variable(pod, variable, &[CREDENTIALS_FOLDER, "/", key]);
+    }
+    if let Some(map) = ca {
+        let volume =
+            manifest(r#"{"name": "authorities", "configMap": {"name": ""}}"#, &[("/configMap/name", map.as_str())]);
+        mount(pod, volume, AUTHORITIES_FOLDER);
+        // Go reads the image's bundle and every certificate in these folders: https://pkg.go.dev/crypto/x509#SystemCertPool
+        set_variable(pod, "SSL_CERT_DIR", &["/etc/ssl/certs:", AUTHORITIES_FOLDER]);
+    }
+    if let Some(proxy) = https_proxy {
+        set_variable(pod, "HTTPS_PROXY", &[proxy.as_str()]);
+        // The kubelet puts the API server's address in; without it Helm would ask the proxy for its own cluster.
+        // https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+        let rest = if no_proxy.is_empty() { "" } else { "," };
+        set_variable(pod, "NO_PROXY", &["$(KUBERNETES_SERVICE_HOST)", rest, no_proxy]);
+    }
+}
+
+/// Mounts `volume` read-only into the pod's container.
+fn mount(pod: &mut Value, volume: Value, folder: &str) {
+    let name = volume["name"].as_str().unwrap_or_default();
+    let fields = [("/name", name), ("/mountPath", folder)];
+    push(
+        &mut pod["containers"][0]["volumeMounts"],
+        manifest(r#"{"name": "", "mountPath": "", "readOnly": true}"#, &fields),
+    );
+    push(&mut pod["volumes"], volume);
+}
+
+/// Sets an environment variable of the pod's container to the parts of `value`.
+fn set_variable(pod: &mut Value, name: &str, value: &[&str]) {
+    let fields = [("/name", name), ("/value", &*value.concat())];
+    push(&mut pod["containers"][0]["env"], manifest(r#"{"name": "", "value": ""}"#, &fields));
+}
+
+fn push(list: &mut Value, item: Value) {
+    if let Some(list) = list.as_array_mut() {
+        list.push(item);
+    }
 }
 
 /// `DeleteOptions` that wait for what the object owns: without them a Job leaves its pods and Secret behind.
@@ -224,6 +331,15 @@ pub fn delete_foreground() -> Value {
 pub fn delete_exactly(uid: &str, resource_version: &str) -> Value {
     let fields = [("/preconditions/uid", uid), ("/preconditions/resourceVersion", resource_version)];
     manifest(include_str!("manifests/delete-exactly.json"), &fields)
+}
+
+/// `DeleteOptions` for the object of this uid, whatever its version.
+#[must_use]
+pub fn delete_this(uid: &str) -> Value {
+    manifest(
+        r#"{"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": ""}}"#,
+        &[("/preconditions/uid", uid)],
+    )
 }
 
 /// Makes `owner` an owner of `object`, so that the garbage collector takes `object` with it.
@@ -243,7 +359,7 @@ mod tests {
     };
     use k8s_openapi::api::{
         batch::v1::Job,
-        core::v1::{Namespace, Secret, ServiceAccount},
+        core::v1::{ConfigMap, Namespace, Secret, ServiceAccount},
         rbac::v1::ClusterRoleBinding,
     };
     use serde::{Serialize, de::DeserializeOwned};
@@ -258,7 +374,8 @@ mod tests {
             has_values: matches!(command, Command::Install { values: true, .. }),
             chart: String::new(),
             user: "jane".to_owned(),
-            image: HELM_IMAGE.to_owned(),
+            source: command.source(),
+            settings: JobSettings::default(),
         }
     }
 
@@ -294,6 +411,7 @@ mod tests {
         assert_nothing_is_lost::<ClusterRoleBinding>(binding(&target, "job"));
         assert_nothing_is_lost::<Secret>(values_secret(&target, "job", "a: b"));
         assert_nothing_is_lost::<Job>(job(&target, &spec(&install())));
+        assert_nothing_is_lost::<ConfigMap>(versions(&target, &json!([])));
     }
 
     #[test]
@@ -319,6 +437,8 @@ mod tests {
         let target = Target::default();
         let names = [
             (service_account(&target)["metadata"]["name"].clone(), SERVICE_ACCOUNT_NAME),
+            (versions(&target, &json!({}))["metadata"]["name"].clone(), VERSIONS_NAME),
+            (versions(&target, &json!("v"))["data"][VERSIONS_KEY].clone(), "\"v\""),
             (binding(&target, "job")["metadata"]["name"].clone(), BINDING_NAME),
             (binding(&target, "job")["metadata"]["annotations"][JOB_ANNOTATION].clone(), "job"),
             (binding(&target, "job")["subjects"][0]["name"].clone(), SERVICE_ACCOUNT_NAME),
@@ -377,19 +497,94 @@ mod tests {
             assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
             count += 1;
         }
-        assert_eq!(count, 3, "repo add, repo update and search");
+        assert_eq!(count, 4, "repo add, repo update, the index and search");
     }
 
     #[test]
-    fn an_operation_that_needs_no_rights_gets_no_token() {
+    fn an_operation_that_needs_no_rights_gets_no_token_and_not_helms_service_account() {
         let url = "https://example.org/charts".parse().unwrap();
         let refresh = Command::UpdateRepo { url, name: "crossview".parse().unwrap() };
-        let token = |command: &Command| {
-            job(&Target::default(), &spec(command))["spec"]["template"]["spec"]["automountServiceAccountToken"].clone()
+        let rights = |command: &Command| {
+            let pod = job(&Target::default(), &spec(command))["spec"]["template"]["spec"].clone();
+            (pod["automountServiceAccountToken"].clone(), pod["serviceAccountName"].clone())
         };
 
-        assert_eq!(token(&refresh), false);
-        assert_eq!(token(&install()), true);
+        assert_eq!(rights(&refresh), (json!(false), json!("default")));
+        assert_eq!(rights(&install()), (json!(true), json!(SERVICE_ACCOUNT_NAME)));
+    }
+
+    fn everything_set() -> JobSettings {
+        JobSettings {
+            image: "registry.local/helm:4".parse().unwrap(),
+            pull_secret: Some("pull".parse().unwrap()),
+            credentials: Some("login".parse().unwrap()),
+            https_proxy: Some("http://proxy.local:3128".parse().unwrap()),
+            no_proxy: ".local".to_owned(),
+            ca: Some("our-ca".parse().unwrap()),
+        }
+    }
+
+    fn variables(container: &Value) -> Vec<(&str, &str)> {
+        container["env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|entry| Some((entry["name"].as_str()?, entry["value"].as_str()?)))
+            .filter(|(name, _)| !name.ends_with("HOME"))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_set_reaches_every_run_of_helm() {
+        let chart: Chart = "https://example.org/charts crossview".parse().unwrap();
+        let command = Command::Install { chart, values: true };
+        let manifest = job(&Target::default(), &JobSpec { settings: everything_set(), ..spec(&command) });
+        let pod = &manifest["spec"]["template"]["spec"];
+
+        assert_nothing_is_lost::<Job>(manifest.clone());
+        assert_eq!(pod["imagePullSecrets"], json!([{"name": "pull"}]));
+        let containers =
+            [&pod["initContainers"], &pod["containers"]].into_iter().flat_map(|list| list.as_array().unwrap());
+        let mut count = 0;
+        for container in containers {
+            assert_eq!(container["image"], "registry.local/helm:4");
+            assert_eq!(
+                variables(container),
+                [
+                    ("HELM_REPOSITORY_CONFIG", "/credentials/repositories.yaml"),
+                    ("SSL_CERT_DIR", "/etc/ssl/certs:/authorities"),
+                    ("HTTPS_PROXY", "http://proxy.local:3128"),
+                    ("NO_PROXY", "$(KUBERNETES_SERVICE_HOST),.local"),
+                ]
+            );
+            let mounts = container["volumeMounts"].as_array().unwrap();
+            let folders: Vec<_> = mounts.iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+            assert_eq!(folders, ["/home/helm", "/tmp", "/values", "/credentials", "/authorities"]);
+            count += 1;
+        }
+        assert_eq!(count, 3);
+        let volumes = pod["volumes"].as_array().unwrap();
+        assert!(volumes.contains(&json!({"name": "credentials", "secret": {"secretName": "login"}})), "{volumes:?}");
+        assert!(volumes.contains(&json!({"name": "authorities", "configMap": {"name": "our-ca"}})), "{volumes:?}");
+    }
+
+    #[test]
+    fn a_registrys_login_is_helms_registry_configuration() {
+        let manifest = job(&Target::default(), &JobSpec { settings: everything_set(), ..spec(&install()) });
+
+        let container = &manifest["spec"]["template"]["spec"]["containers"][0];
+        assert!(variables(container).contains(&("HELM_REGISTRY_CONFIG", "/credentials/.dockerconfigjson")));
+    }
+
+    // A login that has been deleted since would keep the pod from ever starting.
+    #[test]
+    fn an_uninstall_waits_for_nothing_that_only_a_chart_needs() {
+        let manifest = job(&Target::default(), &JobSpec { settings: everything_set(), ..spec(&Command::Uninstall) });
+
+        let pod = &manifest["spec"]["template"]["spec"];
+        assert_eq!(variables(&pod["containers"][0]), []);
+        assert_eq!(pod["volumes"].as_array().unwrap().len(), 2, "{pod}");
+        assert_eq!(pod["containers"][0]["image"], "registry.local/helm:4");
     }
 
     #[test]

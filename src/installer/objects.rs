@@ -46,24 +46,6 @@ impl Metadata {
     }
 }
 
-/// An object that has metadata: all that a [`super::Fed`] collection needs to know of it.
-pub trait Object {
-    /// Its metadata.
-    fn metadata(&self) -> &Metadata;
-}
-
-macro_rules! object {
-    ($($kind:ident),+) => {$(
-        impl Object for $kind {
-            fn metadata(&self) -> &Metadata {
-                &self.metadata
-            }
-        }
-    )+};
-}
-
-object!(Namespace, Plain, Raw, Binding, Lease, Job, Pod, Deployment, Service, Event, Ingress);
-
 narrow! {
     /// A condition of any kind's status.
     pub struct Condition {
@@ -127,10 +109,38 @@ narrow! {
 }
 
 narrow! {
+    /// A ConfigMap.
+    pub struct ConfigMap {
+        /// Metadata.
+        pub metadata: Metadata = "metadata",
+        /// Texts by key.
+        pub data: Texts = "data",
+    }
+}
+
+narrow! {
     /// A ClusterRoleBinding.
     pub struct Binding {
         /// Metadata; the annotation [`super::manifests::JOB_ANNOTATION`] names the Job that it is for.
         pub metadata: Metadata = "metadata",
+        /// Who gets the rights.
+        pub subjects: Vec<Subject> = "subjects",
+    }
+}
+
+narrow! {
+    /// `Subject`.
+    pub struct Subject {
+        /// Its namespace; empty for users and groups.
+        pub namespace: String = "namespace",
+    }
+}
+
+impl Binding {
+    /// Whether it gives rights to something in `namespace`, or tells nothing of whom it gives them to.
+    #[must_use]
+    pub fn is_for(&self, namespace: &crate::helm::release::Namespace) -> bool {
+        self.subjects.is_empty() || self.subjects.iter().any(|subject| subject.namespace == namespace.as_str())
     }
 }
 
@@ -213,6 +223,14 @@ impl Job {
             return Some(JobEnd::Complete);
         }
         holds("Failed").map(|failed| JobEnd::Failed { reason: failed.reason.clone(), message: failed.message.clone() })
+    }
+
+    /// Whether its end has begun: it is being deleted, or its pods are because it has failed.
+    /// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions>
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        let failing = condition(&self.status.conditions, "FailureTarget").is_some_and(|found| found.status == "True");
+        failing || self.metadata.deletion_timestamp.is_some()
     }
 
     /// When it ended.
@@ -327,17 +345,18 @@ impl Pod {
             && self.metadata.deletion_timestamp.is_none()
     }
 
-    /// Why no node takes it, in the scheduler's words.
+    /// Why no node takes it: the scheduler's condition, where it says so.
     #[must_use]
-    pub fn unschedulable(&self) -> Option<&str> {
-        condition(&self.status.conditions, "PodScheduled")
-            .filter(|scheduled| scheduled.status == "False")
-            .map(|scheduled| scheduled.message.as_str())
+    pub fn scheduling(&self) -> Option<&Condition> {
+        condition(&self.status.conditions, "PodScheduled").filter(|scheduled| scheduled.status == "False")
     }
 
     /// All its containers, init containers first.
-    pub fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
-        self.status.init_container_statuses.iter().chain(&self.status.container_statuses)
+    pub fn containers(&self) -> std::vec::IntoIter<&ContainerStatus> {
+        let mut all = Vec::new();
+        all.extend(&self.status.init_container_statuses);
+        all.extend(&self.status.container_statuses);
+        all.into_iter()
     }
 }
 
@@ -570,6 +589,37 @@ narrow! {
         pub r#type: String = "type",
         /// When it was last seen; reporters of the newer kind leave it out.
         pub last_timestamp: Option<Timestamp> = "lastTimestamp",
+        /// How often it was seen; reporters of the newer kind leave it out.
+        pub count: i32 = "count",
+        /// When it was first seen, from reporters of the newer kind.
+        pub event_time: Option<Timestamp> = "eventTime",
+        /// How it went on, from reporters of the newer kind.
+        pub series: Series = "series",
+    }
+}
+
+narrow! {
+    /// `EventSeries`.
+    pub struct Series {
+        /// How often it was seen.
+        pub count: i32 = "count",
+        /// When it was last seen.
+        pub last_observed_time: Option<Timestamp> = "lastObservedTime",
+    }
+}
+
+impl Event {
+    /// When it was last seen.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        let newer = self.series.last_observed_time.or(self.event_time);
+        self.last_timestamp.or(newer).or(self.metadata.creation_timestamp)
+    }
+
+    /// How often it was seen.
+    #[must_use]
+    pub fn times(&self) -> i32 {
+        self.count.max(self.series.count).max(1)
     }
 }
 

@@ -8,7 +8,9 @@ use super::{
     Target,
     lock::{self, Lock},
     manifests::{self, JobSpec, kinds},
+    settings::JobSettings,
     snapshot::{Seen, Snapshot},
+    yaml,
 };
 use crate::{
     cluster::{Kind, Request, Timestamp},
@@ -22,8 +24,8 @@ pub struct Action {
     pub command: Command,
     /// Text of the values file; empty for none.
     pub values: String,
-    /// Helm's image.
-    pub image: String,
+    /// What the Job is given.
+    pub settings: JobSettings,
 }
 
 /// One request of a plan.
@@ -74,6 +76,8 @@ pub struct Plan {
     pub job: String,
     /// What the Job does.
     pub operation: Operation,
+    /// What Helm is told to do.
+    pub command: Command,
     /// Helm's command lines.
     pub invocation: Invocation,
     /// Chart and version, for people and for the outcome.
@@ -94,11 +98,19 @@ pub enum Refusal {
     Busy {
         /// Its Job.
         job: String,
+        /// Who asked for it; empty while unknown.
+        user: String,
     },
     /// The namespace is being deleted: nothing can be made in it.
     #[error("the namespace {namespace} is being deleted")]
     NamespaceTerminating {
         /// The namespace.
+        namespace: String,
+    },
+    /// Helm's rights, which are one object for the whole cluster, are given to another namespace.
+    #[error("Helm's rights are given to the namespace {namespace}")]
+    RightsElsewhere {
+        /// That namespace.
         namespace: String,
     },
     /// The cluster has not answered yet.
@@ -115,19 +127,33 @@ pub fn plan(target: &Target, action: &Action, snapshot: &Snapshot) -> Result<Pla
         return Err(Refusal::NotReady);
     }
     match Lock::of(snapshot) {
-        Lock::Held { job } | Lock::Taken { job, .. } => return Err(Refusal::Busy { job }),
+        Lock::Held { job } | Lock::Taken { job, .. } => {
+            return Err(Refusal::Busy { job, user: lock::asker(snapshot) });
+        }
         Lock::Free | Lock::Unknown => {}
     }
     let operation = action.command.operation();
-    let invocation = action.command.invocation(&target.namespace, &target.release);
+    if operation.needs_rights()
+        && let Some(binding) = snapshot.binding.one().present()
+        && !binding.is_for(&target.namespace)
+    {
+        // To take them over would take them from a Helm that may be at work there.
+        let namespace = binding.subjects.first().map(|subject| subject.namespace.clone()).unwrap_or_default();
+        return Err(Refusal::RightsElsewhere { namespace });
+    }
+    let mut invocation = action.command.invocation(&target.namespace, &target.release);
+    if action.settings.credentials.is_some() {
+        invocation = invocation.with_known_repositories();
+    }
     let spec = JobSpec {
         name: manifests::job_name(operation, snapshot.now),
         operation,
         invocation: invocation.clone(),
         has_values: !action.values.is_empty(),
-        chart: action.command.chart().map(ToString::to_string).unwrap_or_default(),
+        chart: action.command.subject(),
         user: snapshot.rights.user.clone(),
-        image: action.image.clone(),
+        source: action.command.source(),
+        settings: action.settings.clone(),
     };
     let namespace = Some(target.namespace.as_str());
     let mut steps = Vec::new();
@@ -151,7 +177,7 @@ pub fn plan(target: &Target, action: &Action, snapshot: &Snapshot) -> Result<Pla
         let path = kinds::SERVICE_ACCOUNT.object(namespace, manifests::SERVICE_ACCOUNT_NAME);
         step(StepName::ServiceAccount, Request::apply(&path, manifests::service_account(target)), None);
     }
-    step(StepName::Lease, lock::acquire(target, snapshot, &spec.name), None);
+    step(StepName::Lease, lock::acquire(target, snapshot, &spec), None);
     step(StepName::Job, Request::create(kinds::JOB.collection(namespace), manifests::job(target, &spec)), None);
     if spec.has_values {
         let owner = Owner { kind: kinds::JOB, name: spec.name.clone() };
@@ -169,12 +195,41 @@ pub fn plan(target: &Target, action: &Action, snapshot: &Snapshot) -> Result<Pla
         target: target.clone(),
         job: spec.name,
         operation,
+        command: action.command.clone(),
         invocation,
         chart: spec.chart,
         user: spec.user,
         steps,
         namespace_uid,
     })
+}
+
+/// What stands for the values where a plan is shown: there may be passwords in them.
+const VALUES_PLACEHOLDER: &str = "(the values that you typed)";
+/// What follows the objects of a plan.
+const THEN: &str = "# Then the Job is let go: its spec.suspend becomes false.\n";
+
+impl Plan {
+    /// All objects that will be sent, in their order, as YAML to be read and copied; but for the values.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let objects = self.steps.iter().filter(|step| step.name != StepName::Start).filter_map(|step| {
+            let mut object = step.request.body()?.clone();
+            if let Some(values) = object.pointer_mut("/stringData/values.yaml") {
+                *values = VALUES_PLACEHOLDER.into();
+            }
+            Some(object)
+        });
+        let mut text = yaml::documents(&objects.collect::<Vec<_>>());
+        text.push_str(THEN);
+        text
+    }
+
+    /// The same for a terminal: Helm's command line, quoted for a POSIX shell, with `values.yaml` in the current folder.
+    #[must_use]
+    pub fn helm_line(&self) -> String {
+        self.command.shell_line(&self.target.namespace, &self.target.release)
+    }
 }
 
 /// Lets the Job at `path` go.
@@ -186,7 +241,7 @@ pub fn start(path: &str) -> Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cluster::Change as Told, helm::chart::Chart, installer::manifests::HELM_IMAGE};
+    use crate::{cluster::Change as Told, helm::chart::Chart};
     use serde_json::json;
 
     fn now() -> Timestamp {
@@ -195,7 +250,7 @@ mod tests {
 
     fn install() -> Action {
         let command = Command::Install { chart: Chart::default(), values: true };
-        Action { command, values: "a: b".to_owned(), image: HELM_IMAGE.to_owned() }
+        Action { command, values: "a: b".to_owned(), settings: JobSettings::default() }
     }
 
     fn empty_cluster() -> Snapshot {
@@ -207,9 +262,32 @@ mod tests {
         snapshot
     }
 
+    // The binding is one for the cluster, the lock one for each release: to write the binding would take Helm's rights
+    // from another namespace in the middle of its operation.
+    #[test]
+    fn rights_that_another_namespace_has_are_not_taken_over() {
+        let mut snapshot = empty_cluster();
+        let binding = |namespace| {
+            Told::Listed(vec![json!({
+                "metadata": {"name": manifests::BINDING_NAME}, "subjects": [{"kind": "ServiceAccount", "namespace": namespace}],
+            })])
+        };
+        snapshot.binding.take(binding("views"));
+        let refresh = Command::UpdateRepo {
+            url: "https://example.org/charts".parse().unwrap(),
+            name: "crossview".parse().unwrap(),
+        };
+
+        let refused = plan(&Target::default(), &install(), &snapshot).unwrap_err();
+        assert_eq!(refused, Refusal::RightsElsewhere { namespace: "views".to_owned() });
+        assert!(plan(&Target::default(), &Action { command: refresh, ..install() }, &snapshot).is_ok());
+        snapshot.binding.take(binding("crossview"));
+        assert!(plan(&Target::default(), &install(), &snapshot).is_ok());
+    }
+
     fn lease(holder: &str, acquired: Timestamp) -> serde_json::Value {
         json!({
-            "metadata": {"name": "crossview-helm-crossview", "resourceVersion": "7"},
+            "metadata": {"name": "crossview-helm-crossview", "resourceVersion": "7", "annotations": {manifests::USER_ANNOTATION: "jane"}},
             "spec": {"holderIdentity": holder, "acquireTime": acquired.to_string()},
         })
     }
@@ -246,7 +324,7 @@ mod tests {
 
         let refusal = plan(&Target::default(), &install(), &snapshot).unwrap_err();
 
-        assert_eq!(refusal, Refusal::Busy { job: "crossview-helm-update-1".to_owned() });
+        assert_eq!(refusal, Refusal::Busy { job: "crossview-helm-update-1".to_owned(), user: "jane".to_owned() });
     }
 
     #[test]
@@ -268,11 +346,29 @@ mod tests {
     fn refreshing_a_repository_asks_for_no_rights() {
         let url = "https://example.org/charts".parse().unwrap();
         let command = Command::UpdateRepo { url, name: "crossview".parse().unwrap() };
-        let action = Action { command, values: String::new(), image: HELM_IMAGE.to_owned() };
+        let action = Action { command, values: String::new(), settings: JobSettings::default() };
 
         let plan = plan(&Target::default(), &action, &empty_cluster()).unwrap();
 
         assert!(!names(&plan).contains(&StepName::Binding), "{:?}", names(&plan));
+    }
+
+    #[test]
+    fn a_plan_is_shown_as_objects_and_as_a_line_without_what_was_typed() {
+        let action = Action { values: "password: hunter2".to_owned(), ..install() };
+        let plan = plan(&Target::default(), &action, &empty_cluster()).unwrap();
+
+        let yaml = plan.to_yaml();
+
+        let kinds: Vec<&str> = yaml.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
+        assert_eq!(kinds, ["Namespace", "ServiceAccount", "Lease", "Job", "Secret", "ClusterRoleBinding"]);
+        assert!(!yaml.contains("hunter2") && yaml.contains(VALUES_PLACEHOLDER), "{yaml}");
+        assert!(yaml.contains("        - upgrade\n        - \"--install\"\n"), "{yaml}");
+        assert_eq!(
+            plan.helm_line(),
+            "helm upgrade --install crossview oci://ghcr.io/crossplane-contrib/crossview-chart/crossview \
+             --values=values.yaml --namespace=crossview --timeout=5m0s"
+        );
     }
 
     #[test]

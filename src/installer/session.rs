@@ -12,20 +12,26 @@ use futures::{StreamExt, channel::oneshot};
 
 use super::{
     Target, derive,
-    driver::{self, StartError},
+    driver::{self, Sighting, StartError},
     lock::Lock,
-    manifests::{self, BINDING_NAME, HELM_CONTAINER, SERVICE_ACCOUNT_NAME, kinds, lease_name, manifest},
-    objects::{Deployment, Object},
+    manifests::{self, BINDING_NAME, HELM_CONTAINER, SERVICE_ACCOUNT_NAME, VERSIONS_NAME, kinds, lease_name, manifest},
+    namespace::{self, Foreign, ForeignError, RemoveError},
+    objects::{ConfigMap, Deployment, Job},
     plan::{self, Action, Plan, Refusal},
-    snapshot::{Fed, Permission, Seen, Snapshot},
-    status::{Notice, Phase, Status},
+    reach::{Reach, read_reach},
+    snapshot::{CrashLog, Fed, Permission, Seen, Snapshot},
+    status::{App, Notice, Offer, Phase, Stage, Status, Withheld},
+    values_check::{self, ValuesError},
 };
 use crate::{
     access,
-    cluster::{ApiError, Change, Client, Kind, Narrow, Request, Selector, Task, Texts, Watch, follow, narrow},
+    cluster::{ApiError, Change, Client, Kind, Narrow, Request, Selector, Task, Watch, follow, narrow},
     helm::log::Log,
 };
 
+/// What the kubelet gives with HTTP 200 in place of the log of a container that it has cleared away
+/// (`pkg/kubelet/kuberuntime/kuberuntime_container.go`, `GetContainerLogs`).
+const LOG_IS_GONE: &str = "unable to retrieve container logs for ";
 /// How long a page leaves the end of an operation to the page that has begun it.
 const DRIVER_GRACE: Duration = Duration::from_secs(5);
 /// While something is under way, ages and deadlines are looked at this often.
@@ -55,6 +61,23 @@ pub struct OperationLog {
     pub lines: Log,
 }
 
+/// Why a revision was not forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForgetError {
+    /// An operation is under way.
+    #[error("an operation is under way")]
+    Busy,
+    /// It is not the current revision, not pending, or there is no earlier one to fall back to.
+    #[error("revision {revision} is not a pending one with an earlier one before it")]
+    NotPending {
+        /// Its number.
+        revision: u32,
+    },
+    /// The cluster's refusal.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
 struct Shared {
     client: Client,
     target: Target,
@@ -65,6 +88,8 @@ struct Shared {
     tasks: RefCell<Tasks>,
     /// Jobs whose end this module sees to already.
     driven: RefCell<Vec<String>>,
+    /// The lock's holder as it was last seen to exist.
+    holder: RefCell<Option<Sighting>>,
 }
 
 #[derive(Default)]
@@ -75,6 +100,7 @@ struct Tasks {
     rights: Vec<Task>,
     elsewhere: Option<Task>,
     auth_mode: Option<(String, Task)>,
+    crash: Option<(CrashLog, Task)>,
 }
 
 /// Takes in what a watch tells.
@@ -82,7 +108,7 @@ trait Sink {
     fn take(&mut self, change: Change);
 }
 
-impl<T: Object + Narrow> Sink for Fed<T> {
+impl<T: Narrow> Sink for Fed<T> {
     fn take(&mut self, change: Change) {
         Fed::take(self, change);
     }
@@ -101,6 +127,7 @@ impl Session {
             tell: Box::new(tell),
             tasks: RefCell::default(),
             driven: RefCell::default(),
+            holder: RefCell::default(),
         });
         let session = Self { shared };
         session.check();
@@ -114,9 +141,9 @@ impl Session {
         let name = |name: &str| Selector::Name(name.to_owned());
         let here = |kind: Kind| kind.collection(namespace);
         let app = Selector::Labels("app.kubernetes.io/name=crossview".to_owned());
-        let releases = Selector::Labels(format!("owner=helm,name={}", shared.target.release));
+        let releases = Selector::Labels(manifests::releases(&shared.target));
         // In the order of what the page needs first: a browser has six connections, and lists come by fetch.
-        let all: [(String, Selector, Pick); 11] = [
+        let all: [(String, Selector, Pick); 12] = [
             (here(kinds::DEPLOYMENT), app, |s| &mut s.deployments),
             (here(kinds::SECRET), releases, |s| &mut s.releases),
             (here(kinds::LEASE), name(&lease_name(&shared.target)), |s| &mut s.lease),
@@ -128,6 +155,7 @@ impl Session {
             (here(kinds::SERVICE), Selector::All, |s| &mut s.services),
             (here(kinds::INGRESS), Selector::All, |s| &mut s.ingresses),
             (here(kinds::EVENT), Selector::All, |s| &mut s.events),
+            (here(kinds::CONFIG_MAP), name(VERSIONS_NAME), |s| &mut s.versions),
         ];
         let watches = all.into_iter().map(|(path, selector, pick)| {
             let metadata_only = path.ends_with("/secrets");
@@ -142,6 +170,7 @@ impl Session {
         });
         let watches = watches.collect();
         let mut rights = vec![shared.client.spawn(ask_user(Rc::downgrade(shared), shared.client.clone()))];
+        rights.push(shared.client.spawn(ask_version(Rc::downgrade(shared), shared.client.clone())));
         for permission in Permission::ALL {
             let (weak, client, target) = (Rc::downgrade(shared), shared.client.clone(), shared.target.clone());
             rights.push(shared.client.spawn(ask_permission(weak, client, target, permission)));
@@ -199,7 +228,7 @@ impl Session {
             let going = result.is_ok();
             let _ = say.send(result);
             if going {
-                driver::finish(&client, &plan.target, &plan.job).await;
+                driver::finish(&client, &plan.target, &plan.job, None).await;
             }
             if let Some(shared) = weak.upgrade() {
                 shared.driven.borrow_mut().retain(|driven| *driven != plan.job);
@@ -207,6 +236,11 @@ impl Session {
         });
         // The task lives as long as the module, so it always says something.
         begun.await.unwrap_or(Ok(()))
+    }
+
+    /// Reads what bears on the ways to Crossview beside what is watched.
+    pub async fn reach(&self) -> Reach {
+        read_reach(&self.shared.client, &self.shared.target.namespace).await
     }
 
     /// Takes away rights that nothing needs any more, exactly as they were seen.
@@ -223,6 +257,33 @@ impl Session {
         self.shared.client.object(Request::delete(path, options)).await.map(drop)
     }
 
+    /// What the namespace holds beside what is ours and what every namespace has: it would be lost with it.
+    ///
+    /// # Errors
+    /// Where a kind can't be listed; then it isn't known, and the namespace has to stay.
+    pub async fn foreign(&self) -> Result<Vec<Foreign>, ForeignError> {
+        namespace::foreign(&self.shared.client, &self.shared.target).await
+    }
+
+    /// Deletes the namespace as it was seen, and our objects outside of it, where nothing is installed in it, nothing
+    /// runs, and nothing foreign would be lost: that is looked at once more.
+    ///
+    /// # Errors
+    /// When it has to stay, or the cluster refuses.
+    pub async fn remove_namespace(&self) -> Result<(), RemoveError> {
+        let status = self.status();
+        if let Offer::Withheld(why) = status.remove_namespace {
+            return Err(RemoveError::Withheld(why));
+        }
+        let seen = self.shared.snapshot.borrow().namespace.one().present().map(|seen| seen.metadata.uid.clone());
+        let uid = seen.ok_or(RemoveError::Withheld(Withheld::NotApplicable))?;
+        namespace::remove(&self.shared.client, &self.shared.target, &uid).await?;
+        if status.leftovers.binding {
+            self.remove_leftover().await?;
+        }
+        Ok(())
+    }
+
     /// Lets a Job go whose page is gone, and sees to its end.
     ///
     /// # Errors
@@ -230,7 +291,37 @@ impl Session {
     pub async fn resume(&self, job: &str) -> Result<(), ApiError> {
         let path = kinds::JOB.object(Some(self.shared.target.namespace.as_str()), job);
         self.shared.client.object(plan::start(&path)).await?;
-        self.shared.see_to_end(job, Duration::ZERO);
+        self.shared.see_to_end(job, Duration::ZERO, None);
+        Ok(())
+    }
+
+    /// Asks the cluster whether Helm can read `text` as a values file; nothing is kept of it.
+    ///
+    /// # Errors
+    /// When it can't, or nobody could say.
+    pub async fn check_values(&self, text: &str) -> Result<(), ValuesError> {
+        values_check::check(&self.shared.client, &self.shared.target, text).await
+    }
+
+    /// Deletes Helm's record of a pending revision, exactly as it was seen, so that Helm takes the release for what the
+    /// revision before says. Nothing that Helm has made by then is touched.
+    ///
+    /// # Errors
+    /// When an operation is under way, the revision is none that can be forgotten, or the cluster refuses; a Conflict
+    /// means that it has changed meanwhile.
+    pub async fn forget(&self, revision: u32) -> Result<(), ForgetError> {
+        let status = self.status();
+        if status.operating.as_ref().is_some_and(|operating| operating.stage != Stage::Starting) {
+            return Err(ForgetError::Busy);
+        }
+        let record = match &status.history {
+            Seen::Present(history) if status.forget == Some(revision) => history.forgettable(),
+            _ => None,
+        };
+        let Some(record) = record else { return Err(ForgetError::NotPending { revision }) };
+        let path = kinds::SECRET.object(Some(self.shared.target.namespace.as_str()), &record.secret.name);
+        let options = manifests::delete_exactly(&record.secret.uid, &record.secret.resource_version);
+        self.shared.client.open(Request::delete(path, options)).await?;
         Ok(())
     }
 
@@ -240,9 +331,14 @@ impl Session {
     /// The cluster's refusal.
     pub async fn cancel(&self, job: &str) -> Result<(), ApiError> {
         let path = kinds::JOB.object(Some(self.shared.target.namespace.as_str()), job);
-        // Somebody has to be there for the end before it begins.
-        self.shared.see_to_end(job, Duration::ZERO);
-        self.shared.client.object(Request::delete(path, manifests::delete_foreground())).await.map(drop)
+        let known = self.shared.snapshot.borrow().jobs.named(job).present().cloned();
+        match self.shared.client.object(Request::delete(path, manifests::delete_foreground())).await {
+            Ok(_) => self.shared.see_to_end(job, Duration::ZERO, known),
+            // Gone already; a Job that is still to come is its own page's.
+            Err(ApiError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 
@@ -266,6 +362,7 @@ impl Shared {
         self.tick(&status);
         self.look_elsewhere(&status);
         self.read_auth_mode();
+        self.read_crash(&status);
         (self.tell)(Update::Status(Box::new(status)));
     }
 
@@ -302,10 +399,16 @@ impl Shared {
             else {
                 return;
             };
+            let mut seen = self.holder.borrow_mut();
             let over = match snapshot.jobs.named(&holder) {
-                Seen::Present(job) => job.end().is_some(),
-                // Deleted by somebody while we looked on.
-                Seen::Absent => self.log.borrow().job == holder,
+                Seen::Present(job) => {
+                    // Known is not told just now: a watch may have died without a word.
+                    let at = self.client.elapsed().saturating_sub(self.client.silence().unwrap_or_default());
+                    *seen = Some(Sighting { job: job.clone(), at });
+                    job.end().is_some()
+                }
+                // Gone while we looked on.
+                Seen::Absent => seen.as_ref().is_some_and(|seen| seen.job.metadata.name == holder),
                 Seen::Unknown(_) => false,
             };
             if !over {
@@ -313,14 +416,16 @@ impl Shared {
             }
             holder
         };
-        self.see_to_end(&holder, DRIVER_GRACE);
+        self.see_to_end(&holder, DRIVER_GRACE, None);
     }
 
-    fn see_to_end(self: &Rc<Self>, job: &str, after: Duration) {
+    fn see_to_end(self: &Rc<Self>, job: &str, after: Duration, known: Option<Job>) {
         if self.driven.borrow().iter().any(|driven| driven == job) {
             return;
         }
         self.driven.borrow_mut().push(job.to_owned());
+        let seen = self.holder.borrow().clone().filter(|seen| seen.job.metadata.name == job);
+        let seen = seen.or_else(|| known.map(|job| Sighting { job, at: self.client.elapsed() }));
         let (client, target, job, weak) =
             (self.client.clone(), self.target.clone(), job.to_owned(), Rc::downgrade(self));
         self.client.detach(async move {
@@ -332,7 +437,7 @@ impl Shared {
             };
             // A page that has been left in the grace leaves it to the others; one that was asked to sees it through.
             if after.is_zero() || weak.upgrade().is_some_and(|shared| still(&shared)) {
-                driver::finish(&client, &target, &job).await;
+                driver::finish(&client, &target, &job, seen).await;
             }
             if let Some(shared) = weak.upgrade() {
                 shared.driven.borrow_mut().retain(|driven| *driven != job);
@@ -386,6 +491,39 @@ impl Shared {
         }));
     }
 
+    /// Reads the last words of a container that ends again and again, once for each end.
+    fn read_crash(self: &Rc<Self>, status: &Status) {
+        let Seen::Present(App { trouble: Some(trouble), .. }) = &status.app else { return };
+        if !trouble.has_log() {
+            return;
+        }
+        let (pod, container, ends) = (trouble.pod.clone(), trouble.container.clone(), trouble.ends);
+        let wanted = CrashLog { pod, container, ends, lines: Vec::new() };
+        let mut tasks = self.tasks.borrow_mut();
+        if tasks.crash.as_ref().is_some_and(|(asked, _)| *asked == wanted) {
+            return;
+        }
+        let path = kinds::POD.object(Some(self.target.namespace.as_str()), &wanted.pod);
+        let which = if trouble.previous { "previous=true&" } else { "" };
+        let path = [&*path, "/log?", which, "tailLines=20&limitBytes=65536&container=", &wanted.container].concat();
+        let (client, weak, mut crash) = (self.client.clone(), Rc::downgrade(self), wanted.clone());
+        let task = self.client.spawn(async move {
+            // Not allowed, or gone by now: the kubelet's words still stand.
+            let Ok(reply) = client.open(Request::get(path)).await else { return };
+            let Ok(text) = reply.text().await else { return };
+            if text.starts_with(LOG_IS_GONE) {
+                return;
+            }
+            let mut log = Log::default();
+            log.push(text.as_bytes());
+            crash.lines = log.lines().map(str::to_owned).collect();
+            let Some(shared) = weak.upgrade() else { return };
+            shared.snapshot.borrow_mut().crash = crash;
+            shared.changed();
+        });
+        tasks.crash = Some((wanted, task));
+    }
+
     /// Reads how Crossview authenticates, again with each change of its Deployment's template.
     fn read_auth_mode(self: &Rc<Self>) {
         let generation = {
@@ -426,14 +564,14 @@ narrow! {
         user_info: UserInfo = "userInfo",
     }
 
+    /// `version.Info`.
+    struct Version {
+        git_version: String = "gitVersion",
+    }
+
     /// Who the user is.
     struct UserInfo {
         username: String = "username",
-    }
-
-    /// A ConfigMap.
-    struct ConfigMap {
-        data: Texts = "data",
     }
 }
 
@@ -445,6 +583,14 @@ async fn ask_user(weak: Weak<Shared>, client: Client) {
     if let (Ok(review), Some(shared)) = (answer, weak.upgrade()) {
         shared.snapshot.borrow_mut().rights.user = review.status.user_info.username;
         shared.changed();
+    }
+}
+
+/// Asks the cluster for its version.
+async fn ask_version(weak: Weak<Shared>, client: Client) {
+    let answer = client.read::<Version>(Request::get("/version")).await;
+    if let (Ok(version), Some(shared)) = (answer, weak.upgrade()) {
+        shared.snapshot.borrow_mut().kubernetes = version.git_version;
     }
 }
 

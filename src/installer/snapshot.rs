@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::objects::{Binding, Deployment, Event, Ingress, Job, Lease, Namespace, Object, Plain, Pod, Raw, Service};
+use super::objects::{Binding, ConfigMap, Deployment, Event, Ingress, Job, Lease, Namespace, Plain, Pod, Raw, Service};
 use crate::cluster::{ApiError, Change, Narrow, Timestamp};
 
 /// Why something isn't known.
@@ -36,6 +36,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The same, looked at.
+    pub fn as_ref(&self) -> Seen<&T> {
+        match self {
+            Self::Present(thing) => Seen::Present(thing),
+            Self::Absent => Seen::Absent,
+            Self::Unknown(why) => Seen::Unknown(why.clone()),
+        }
+    }
+
     /// Changes what is there and leaves the rest.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
         match self {
@@ -52,8 +61,16 @@ impl<T> Seen<T> {
 /// is right again with the next list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fed<T> {
-    /// By name, each name once; what was known stays when the cluster can't be asked.
+    feed: Feed,
+    /// In the order of the names; what was known stays when the cluster can't be asked.
     objects: Vec<T>,
+}
+
+/// What a [`Fed`] knows of any kind. The kinds share this code: a copy for each of them costs the page 4 kB.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Feed {
+    /// Names in their order, each once.
+    names: Vec<String>,
     /// Whether a list has ever come.
     listed: bool,
     /// The newest resource version that was taken in: within one collection they rise.
@@ -63,119 +80,168 @@ pub struct Fed<T> {
     trouble: Option<ApiError>,
 }
 
-impl<T> Default for Fed<T> {
-    fn default() -> Self {
-        Self { objects: Vec::new(), listed: false, newest: 0, trouble: None }
+/// The objects beside a [`Feed`]'s names: all that depends on their kind.
+trait Objects {
+    fn clear(&mut self);
+    fn insert(&mut self, at: usize, item: &Value);
+    fn replace(&mut self, at: usize, item: &Value);
+    fn remove(&mut self, at: usize);
+}
+
+impl<T: Narrow> Objects for Vec<T> {
+    fn clear(&mut self) {
+        self.clear();
+    }
+
+    fn insert(&mut self, at: usize, item: &Value) {
+        self.insert(at, T::read(item));
+    }
+
+    fn replace(&mut self, at: usize, item: &Value) {
+        self[at] = T::read(item);
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.remove(at);
     }
 }
 
-impl<T: Object + Narrow> Fed<T> {
-    /// Takes in what a watch has told.
-    pub fn take(&mut self, change: Change) {
+impl Feed {
+    fn take(&mut self, objects: &mut dyn Objects, change: Change) {
         self.trouble = None;
         match change {
             Change::Listed(items) => {
-                self.objects.clear();
+                self.names.clear();
+                objects.clear();
                 self.newest = 0;
-                for object in items.iter().filter_map(read) {
-                    self.newest = self.newest.max(version(&object));
-                    self.put(object);
+                for item in &items {
+                    self.newest = self.newest.max(version(item));
+                    self.put(objects, item);
                 }
                 self.listed = true;
             }
             Change::Applied(item) => {
-                if let Some(object) = self.read_newer(&item) {
-                    self.put(object);
+                if self.is_new(&item) {
+                    self.put(objects, &item);
                 }
             }
             Change::Deleted(item) => {
-                if let Some(object) = self.read_newer(&item)
-                    && let Ok(at) = self.find(&object.metadata().name)
+                if self.is_new(&item)
+                    && let Ok(at) = self.find(name(&item))
                 {
-                    self.objects.remove(at);
+                    self.names.remove(at);
+                    objects.remove(at);
                 }
             }
             Change::Failed(error) => self.trouble = Some(error),
         }
     }
 
-    /// The object of an event, unless something newer is known.
-    fn read_newer(&mut self, item: &Value) -> Option<T> {
-        let object = read::<T>(item)?;
-        let version = version(&object);
+    /// Whether nothing newer is known than this object of an event.
+    fn is_new(&mut self, item: &Value) -> bool {
+        let version = version(item);
         if version != 0 && version < self.newest {
-            return None;
+            return false;
         }
         self.newest = self.newest.max(version);
-        Some(object)
+        true
     }
 
-    /// Puts an object in its place. A server lists by name, so this mostly adds at the end; eleven sorts, one for each
-    /// kind, would cost the page 9 kB.
-    fn put(&mut self, object: T) {
-        match self.find(&object.metadata().name) {
-            Ok(at) => self.objects[at] = object,
-            Err(at) => self.objects.insert(at, object),
+    /// Puts an object in its place. A server lists by name, so this mostly adds at the end. One without a name is none,
+    /// and must not lose the others.
+    fn put(&mut self, objects: &mut dyn Objects, item: &Value) {
+        let name = name(item);
+        if name.is_empty() {
+            return;
+        }
+        match self.find(name) {
+            Ok(at) => objects.replace(at, item),
+            Err(at) => {
+                self.names.insert(at, name.to_owned());
+                objects.insert(at, item);
+            }
         }
     }
 
     /// Where the object of this name is, or belongs.
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.objects.binary_search_by(|object| object.metadata().name.as_str().cmp(name))
+        self.names.binary_search_by(|known| known.as_str().cmp(name))
     }
 
-    /// All objects by name: present, even when there are none, or unknown.
+    /// Why the objects aren't known, if they aren't.
     ///
     /// While the cluster can't be reached, what was known still stands; a refusal takes it away.
-    pub fn all(&self) -> Seen<impl Iterator<Item = &T> + Clone> {
+    fn unknown(&self) -> Option<Why> {
         match &self.trouble {
             Some(error @ (ApiError::Forbidden { .. } | ApiError::Unauthorized { .. })) => {
-                Seen::Unknown(Why::Error(error.clone()))
+                Some(Why::Error(error.clone()))
             }
-            Some(error) if !self.listed => Seen::Unknown(Why::Error(error.clone())),
-            None if !self.listed => Seen::Unknown(Why::NotAsked),
-            _ => Seen::Present(self.objects.iter()),
+            Some(error) if !self.listed => Some(Why::Error(error.clone())),
+            None if !self.listed => Some(Why::NotAsked),
+            _ => None,
         }
+    }
+}
+
+impl<T> Default for Fed<T> {
+    fn default() -> Self {
+        Self { feed: Feed::default(), objects: Vec::new() }
+    }
+}
+
+impl<T: Narrow> Fed<T> {
+    /// Takes in what a watch has told.
+    pub fn take(&mut self, change: Change) {
+        self.feed.take(&mut self.objects, change);
+    }
+}
+
+impl<T> Fed<T> {
+    /// All objects by name: present, even when there are none, or unknown.
+    pub fn all(&self) -> Seen<std::slice::Iter<'_, T>> {
+        self.feed.unknown().map_or_else(|| Seen::Present(self.objects.iter()), Seen::Unknown)
+    }
+
+    /// Whether the cluster has said anything of them: a list, or why there is none.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.feed.listed || self.feed.trouble.is_some()
     }
 
     /// The objects that are known; none where nothing is.
-    pub fn known(&self) -> impl Iterator<Item = &T> {
-        self.all().present().into_iter().flatten()
+    pub fn known(&self) -> std::slice::Iter<'_, T> {
+        if self.feed.unknown().is_none() { self.objects.iter() } else { [].iter() }
     }
 
     /// The first object: for a collection of which one name is watched.
     pub fn one(&self) -> Seen<&T> {
-        match self.all() {
-            Seen::Present(mut all) => all.next().map_or(Seen::Absent, Seen::Present),
-            Seen::Absent => Seen::Absent,
-            Seen::Unknown(why) => Seen::Unknown(why),
-        }
+        self.seen(self.objects.first())
     }
 
     /// The object of this name.
     pub fn named(&self, name: &str) -> Seen<&T> {
-        match self.all() {
-            Seen::Present(_) => self.find(name).map_or(Seen::Absent, |at| Seen::Present(&self.objects[at])),
-            Seen::Absent => Seen::Absent,
-            Seen::Unknown(why) => Seen::Unknown(why),
-        }
+        self.seen(self.feed.find(name).ok().and_then(|at| self.objects.get(at)))
+    }
+
+    fn seen<'a>(&self, object: Option<&'a T>) -> Seen<&'a T> {
+        self.feed.unknown().map_or_else(|| object.map_or(Seen::Absent, Seen::Present), Seen::Unknown)
     }
 
     /// Why nothing new comes.
     #[must_use]
     pub fn trouble(&self) -> Option<&ApiError> {
-        self.trouble.as_ref()
+        self.feed.trouble.as_ref()
     }
 }
 
-/// One object of a list; one without a name is none, and must not lose the others.
-fn read<T: Object + Narrow>(item: &Value) -> Option<T> {
-    Some(T::read(item)).filter(|object| !object.metadata().name.is_empty())
+/// An object's name; empty where it has none.
+fn name(item: &Value) -> &str {
+    item["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 /// An object's resource version as a number; 0 where a server writes them otherwise.
-fn version<T: Object>(object: &T) -> u64 {
-    object.metadata().resource_version.parse().unwrap_or(0)
+fn version(item: &Value) -> u64 {
+    item["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
 /// Something the page may have to ask the cluster's leave for.
@@ -235,6 +301,19 @@ impl Rights {
     }
 }
 
+/// The last that a container printed before it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CrashLog {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// How often it had ended by then: the next end has another log.
+    pub ends: i32,
+    /// Its last lines.
+    pub lines: Vec<String>,
+}
+
 /// All that is known of one target in one cluster.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
@@ -262,10 +341,16 @@ pub struct Snapshot {
     pub events: Fed<Event>,
     /// Metadata of Helm's release Secrets.
     pub releases: Fed<Raw>,
+    /// The ConfigMap with what the last Update Helm Repo found.
+    pub versions: Fed<ConfigMap>,
     /// What the user may do.
     pub rights: Rights,
     /// The auth mode that Crossview runs with, where it could be read.
     pub auth_mode: Option<String>,
     /// A Crossview found in another namespace, looked for where there is none here: namespace and release.
     pub elsewhere: Option<(String, String)>,
+    /// The API server's version; empty while unknown.
+    pub kubernetes: String,
+    /// What a container of Crossview that ends again and again said last.
+    pub crash: CrashLog,
 }

@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use super::{
-    lock::Outcome,
+    Target,
+    facts::{EventLine, Leftovers, PodLine},
+    lock::{Outcome, OutcomeResult},
+    manager::Manager,
     snapshot::{Permission, Seen},
 };
 use crate::{
     cluster::{ApiError, Timestamp},
     helm::{
         command::Operation,
-        release::{ReleaseStatus, Revision},
+        diagnosis::{Cause, Diagnosis, diagnose},
+        release::{History, ReleaseStatus, Revision},
+        repository::Versions,
     },
 };
 
 /// All that is to be said of one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// What it is about.
+    pub target: Target,
     /// Why nothing new comes from the cluster; what is shown is then what was last known.
     pub lost: Option<ApiError>,
     /// Where Crossview is in its life.
@@ -25,6 +32,20 @@ pub struct Status {
     pub app: Seen<App>,
     /// The newest revision of the release: its number and Helm's word for its state.
     pub revision: Seen<Revision>,
+    /// What looks after Crossview in the page's stead: changes are its business then.
+    pub manager: Option<Manager>,
+    /// Crossview's pods, by name.
+    pub pods: Vec<PodLine>,
+    /// The newest warnings about the release and our Jobs, ten at most.
+    pub events: Vec<EventLine>,
+    /// What operations have left standing.
+    pub leftovers: Leftovers,
+    /// All revisions that Helm keeps.
+    pub history: Seen<History>,
+    /// The charts of revisions, by their numbers, as far as they are known: `crossview-4.6.0`.
+    pub charts: Vec<(u32, String)>,
+    /// What the last Update Helm Repo found.
+    pub versions: Option<Versions>,
     /// The operation that is under way, of this browser or of another.
     pub operating: Option<Operating>,
     /// How the last operation ended.
@@ -37,10 +58,72 @@ pub struct Status {
     pub update: Offer,
     /// Whether Uninstall can be clicked.
     pub uninstall: Offer,
+    /// Whether the namespace may be removed, as far as the page sees by itself: nothing is installed in it and nothing
+    /// runs. Whether it holds anything else is told by `Session::foreign`.
+    pub remove_namespace: Offer,
+    /// Whether Roll back can be clicked; where to is in [`Status::history`].
+    pub rollback: Offer,
+    /// Whether Update Helm Repo can be clicked, for a chart of a repository.
+    pub update_repo: Offer,
+    /// The pending revision that can be forgotten, by its number; see [`History::forgettable`].
+    pub forget: Option<u32>,
     /// Who the cluster says the user is; empty while unknown.
     pub user: String,
     /// The API server's clock at this status.
     pub now: Timestamp,
+}
+
+impl Status {
+    /// All that is wrong now, the gravest first: each with its cause, the next step, lines to copy, and the cluster's
+    /// or Helm's own words.
+    #[must_use]
+    pub fn diagnoses(&self) -> Vec<Diagnosis> {
+        let mut found: Vec<Diagnosis> = Vec::new();
+        let mut add = |cause, line: &str| {
+            if !found.iter().any(|known| known.cause == cause) {
+                found.push(Diagnosis { cause, line: line.to_owned() });
+            }
+        };
+        if let Some(trouble) = self.operating.as_ref().and_then(|operating| operating.trouble.as_ref()) {
+            add(trouble.cause(Whose::Helm), &trouble.message);
+        }
+        if self.phase == Phase::Terminating {
+            add(Cause::NamespaceTerminating, "");
+        }
+        let ended = self.last.as_ref().filter(|_| self.operating.is_none());
+        if let Some(failed) = ended.filter(|last| last.result == OutcomeResult::Failed) {
+            let failed = failed.diagnosis();
+            add(failed.cause, &failed.line);
+        }
+        if let Seen::Present(App { trouble: Some(trouble), .. }) = &self.app {
+            add(trouble.cause(Whose::App), &trouble.message);
+        }
+        match &self.phase {
+            Phase::ScaledToZero => add(Cause::ScaledToZero, ""),
+            Phase::Elsewhere { .. } => add(Cause::OtherRelease, ""),
+            Phase::Stuck(state) if state.is_under_way() => add(Cause::InProgress, state.as_str()),
+            _ => {}
+        }
+        if let Some(other) =
+            ended.filter(|last| matches!(last.result, OutcomeResult::Cancelled | OutcomeResult::Unseen))
+        {
+            let other = other.diagnosis();
+            add(other.cause, &other.line);
+        }
+        if self.notices.iter().any(|notice| matches!(notice, Notice::LeftoverBinding { .. })) {
+            add(Cause::LeftoverBinding, "");
+        }
+        if self.manager.is_some() {
+            add(Cause::Managed, "");
+        }
+        found
+    }
+
+    /// The chart of a revision, such as `crossview-4.6.0`, where it is known.
+    #[must_use]
+    pub fn chart_of(&self, revision: u32) -> Option<&str> {
+        self.charts.iter().find(|(number, _)| *number == revision).map(|(_, chart)| chart.as_str())
+    }
 }
 
 /// Where Crossview is in its life.
@@ -52,7 +135,7 @@ pub enum Phase {
     Unknown(ApiError),
     /// Neither a Deployment nor a release.
     NotInstalled,
-    /// Not here, but in another namespace.
+    /// Not here, but in another namespace, or in this one under another release name.
     Elsewhere {
         /// The namespace.
         namespace: String,
@@ -84,6 +167,14 @@ pub struct App {
     pub ready: i32,
     /// Pods that are wanted.
     pub desired: i32,
+    /// Whether the Deployment's controller has seen what is wanted now; the other numbers may be older if not.
+    pub observed: bool,
+    /// Pods of the newest template.
+    pub updated: i32,
+    /// Pods that are ready and have been for long enough.
+    pub available: i32,
+    /// What its controller says of the rollout; empty before it has begun.
+    pub progressing: String,
     /// A ready pod, to forward a port to.
     pub pod: Option<String>,
     /// What keeps its pods from becoming ready.
@@ -99,6 +190,14 @@ pub struct PodTrouble {
     pub kind: TroubleKind,
     /// The cluster's own words.
     pub message: String,
+    /// The container that has it; empty where it is the pod's.
+    pub container: String,
+    /// How often that container has ended: each end has a log of its own.
+    pub ends: i32,
+    /// The last of its ends is that of the container before the one that is there now.
+    pub previous: bool,
+    /// The last lines that it printed before it ended, where it ended and they could be read.
+    pub log: Vec<String>,
 }
 
 /// The kinds of trouble that the kubelet and the scheduler report.
@@ -122,6 +221,51 @@ pub enum TroubleKind {
     Deadline,
 }
 
+/// Whose pod it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Helm's, of a Job.
+    Helm,
+    /// Crossview's.
+    App,
+}
+
+impl PodTrouble {
+    /// A trouble of `pod`; of no pod in particular where that is empty.
+    #[must_use]
+    pub fn new(pod: &str, kind: TroubleKind, message: &str) -> Self {
+        let (pod, message) = (pod.to_owned(), message.to_owned());
+        Self { pod, kind, message, container: String::new(), ends: 0, previous: false, log: Vec::new() }
+    }
+
+    /// Whether its container has printed something that says more.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        matches!(self.kind, TroubleKind::CrashLoop | TroubleKind::OutOfMemory) && !self.container.is_empty()
+    }
+
+    /// What it means for whoever looks at it.
+    #[must_use]
+    pub fn cause(&self, whose: Whose) -> Cause {
+        let is_app = whose == Whose::App;
+        match self.kind {
+            TroubleKind::ImagePull if is_app => Cause::AppImage,
+            TroubleKind::ImagePull => Cause::HelmImage,
+            TroubleKind::CrashLoop => Cause::AppCrash,
+            TroubleKind::OutOfMemory if is_app => Cause::AppOutOfMemory,
+            TroubleKind::Evicted if is_app => Cause::AppEvicted,
+            TroubleKind::OutOfMemory | TroubleKind::Evicted => Cause::PodKilled,
+            TroubleKind::Unschedulable => Cause::Unschedulable,
+            TroubleKind::CantCreate => Cause::CantCreate,
+            TroubleKind::NoPod => match diagnose(&self.message).cause {
+                found @ (Cause::Quota | Cause::PodSecurity | Cause::Admission | Cause::NamespaceTerminating) => found,
+                _ => Cause::NoPod,
+            },
+            TroubleKind::Deadline => Cause::AppNotReady,
+        }
+    }
+}
+
 /// An operation that is under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operating {
@@ -141,6 +285,37 @@ pub struct Operating {
     pub trouble: Option<PodTrouble>,
     /// The pod whose log is Helm's, once it has one to read.
     pub pod: Option<String>,
+    /// Whether somebody has cancelled it: its Job is being deleted.
+    pub cancelled: bool,
+}
+
+/// What a release is like when an operation on it has been cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterCancel {
+    /// As it was: Helm has not begun, or changes nothing.
+    Unchanged,
+    /// `failed`: Helm is told to stop and writes that down; what it has made by then stays. As it was where it had not
+    /// come to changing anything.
+    Failed,
+    /// `pending-rollback`: Helm ends on the spot and writes nothing down. It can be rolled back again.
+    PendingRollback,
+    /// `uninstalling`: Helm ends on the spot and writes nothing down. It can be uninstalled again.
+    Uninstalling,
+}
+
+impl Operating {
+    /// What the release will be like if this is cancelled now. Helm listens to SIGTERM in `install` and `upgrade`
+    /// alone: <https://github.com/helm/helm/blob/main/pkg/cmd/upgrade.go>.
+    #[must_use]
+    pub fn after_cancel(&self) -> AfterCancel {
+        match self.operation {
+            _ if self.stage < Stage::Helm => AfterCancel::Unchanged,
+            Some(Operation::Install | Operation::Update) | None => AfterCancel::Failed,
+            Some(Operation::Rollback) => AfterCancel::PendingRollback,
+            Some(Operation::Uninstall) => AfterCancel::Uninstalling,
+            Some(Operation::UpdateRepo) => AfterCancel::Unchanged,
+        }
+    }
 }
 
 /// How far an operation is, in the order of time.
@@ -224,6 +399,8 @@ impl Offer {
 pub enum Withheld {
     /// Not known enough yet.
     Reading,
+    /// [`Status::manager`] looks after it, and would undo it.
+    Managed,
     /// An operation is under way.
     Busy,
     /// The cluster has said that the user may not.
