@@ -9,6 +9,7 @@ use std::{collections::VecDeque, rc::Rc};
 use serde_json::{Map, Value, json};
 
 use super::{
+    admission,
     defaults::{self, BadField},
     fields,
     rbac::{self, Access, Subject},
@@ -39,6 +40,8 @@ pub(super) struct LogRequest {
     /// Empty: the only one.
     pub container: String,
     pub follow: bool,
+    /// Of the container that ended before.
+    pub previous: bool,
     pub timestamps: bool,
     pub tail: Option<usize>,
 }
@@ -186,7 +189,7 @@ impl Call<'_> {
             (Verb::Get, true) => "get",
             (Verb::Get, false) if watch => "watch",
             (Verb::Get, false) => "list",
-            (Verb::Create(_), _) => "create",
+            (Verb::Create(_) | Verb::CreateYaml(_), _) => "create",
             (Verb::Replace(_), _) => "update",
             (Verb::Apply(_) | Verb::Merge(_), _) => "patch",
             (Verb::Delete(_), true) => "delete",
@@ -228,6 +231,10 @@ impl Call<'_> {
             (Verb::Get, false, _) if watch => self.watch(store, resource),
             (Verb::Get, false, _) => self.list(store, resource),
             (Verb::Create(object), false, _) => self.create(store, resource, object),
+            (Verb::CreateYaml(text), false, _) => {
+                let object = Self::read_yaml(resource, text)?;
+                self.create(store, resource, &object)
+            }
             (Verb::Replace(object), true, _) => self.replace(store, &key, object),
             (Verb::Apply(object), true, _) => self.apply(store, &key, object),
             (Verb::Merge(patch), true, _) => self.merge(store, &key, patch),
@@ -465,6 +472,7 @@ impl Call<'_> {
             pod,
             container: target.parameter("container").to_owned(),
             follow: target.has("follow"),
+            previous: target.has("previous"),
             timestamps: target.has("timestamps"),
             tail: target.parameter("tailLines").parse().ok(),
         }))
@@ -534,6 +542,33 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Reads an object from YAML as the API server does: the words are those of `transformDecodeError`.
+    fn read_yaml(resource: &Resource, text: &str) -> Result<Value, Box<Answer>> {
+        let refused = |why: &str| {
+            // The start of the text follows: as it is where it may be JSON, else as hexadecimal digits.
+            let start: String = if text.starts_with('{') {
+                text.chars().take(30).collect()
+            } else {
+                text.bytes().take(30).map(|byte| format!("{byte:02x}")).collect()
+            };
+            let (kind, more) = (resource.kind, if text.len() > 30 { " ..." } else { "" });
+            bad_request(&format!("the object provided is unrecognized (must be of type {kind}): {why} ({start}{more})"))
+        };
+        match super::values::parse(text) {
+            Ok(object) => Ok(object),
+            Err(words) => {
+                let words = words.strip_prefix("cannot unmarshal yaml document: ").unwrap_or(&words);
+                match words.strip_prefix("error unmarshaling JSON: while decoding JSON: ") {
+                    Some(json) => refused(&format!(
+                        "couldn't get version/kind; json parse error: {}",
+                        json.replace("map[string]interface {}", "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }")
+                    )),
+                    None => refused(words.strip_prefix("error converting YAML to JSON: ").unwrap_or(words)),
+                }
+            }
+        }
+    }
+
     fn create(&self, store: &mut Store, resource: &'static Resource, object: &Value) -> Outcome {
         let prefix = text(object, "/metadata/generateName");
         let name = match text(object, "/metadata/name") {
@@ -559,6 +594,7 @@ impl Call<'_> {
         let resource = key.resource;
         Self::admit_into(store, key)?;
         self.check_escalation(store, key, &object)?;
+        admit(store, key, "CREATE")?;
         check_fields(key, resource.kind, &defaults::check(key, None, &object))?;
         let replaces = matches!(self.request.verb, Verb::Replace(_));
         if !replaces && !text(&object, "/metadata/resourceVersion").is_empty() {
@@ -630,6 +666,7 @@ impl Call<'_> {
         }
         defaults::fill(store, key, &mut new);
         check_fields(key, resource.kind, &defaults::check(key, Some(old), &new))?;
+        admit(store, key, "UPDATE")?;
         if old.get("roleRef") != new.get("roleRef")
             || old.get("subjects") != new.get("subjects")
             || old.get("rules") != new.get("rules")
@@ -805,6 +842,17 @@ impl Call<'_> {
             }
         }
         Ok(list)
+    }
+}
+
+/// What webhooks and quotas say to a write.
+fn admit(store: &Store, key: &Key, operation: &str) -> Result<(), Box<Answer>> {
+    match admission::refusal(store, key, operation) {
+        None => Ok(()),
+        Some(message) => {
+            let details = details(key.resource.group, key.resource.plural, &key.name);
+            refuse(403, "Forbidden", &message, details)
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use super::{
 
 /// What the registry and the repository have, newest first.
 pub(super) const VERSIONS: [&str; 3] = ["4.7.0-rc.3", "4.6.0", "4.5.0"];
+/// When the repository got them.
+pub(super) const CREATED: [&str; 3] = ["2026-11-09T15:20:11Z", "2026-10-14T08:41:52Z", "2026-08-03T10:05:37Z"];
 /// What is taken where no version is asked for: the newest that is no pre-release.
 pub(super) const NEWEST: &str = "4.6.0";
 
@@ -27,7 +29,7 @@ fn defaults() -> Value {
         "database": {"enabled": true, "persistence": {"size": "1Gi"}},
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "podAnnotations": {},
-        "test": {"crash": "", "neverReady": false, "readyAfterSeconds": 0, "failTemplate": "", "selectorLabel": ""},
+        "test": {"crash": "", "neverReady": false, "readyAfterSeconds": 0, "failTemplate": "", "selectorLabel": "", "insecure": false},
     })
 }
 
@@ -152,16 +154,23 @@ pub(super) fn render(release: &str, namespace: &str, version: &str, given: &Valu
     let spec =
         json!({"spec": {"type": value("/service/type"), "selector": component(&selector, "app"), "ports": ports}});
     objects.push(object("v1", "Service", &service, &component(&labels, "app"), spec));
-    let container = json!({
+    let mut container = json!({
         "name": "crossview", "image": format!("{}:{tag}", string("/image/repository")), "imagePullPolicy": value("/image/pullPolicy"),
         "securityContext": restricted, "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
         "envFrom": [{"configMapRef": {"name": config}}, {"secretRef": {"name": secrets}}],
         "readinessProbe": {"httpGet": {"path": "/api/health", "port": "http"}, "periodSeconds": 1},
         "resources": value("/resources"), "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     });
-    let pod = json!({
+    let is_insecure = is_on("/test/insecure");
+    if is_insecure {
+        set(&mut container, "securityContext", Value::Null);
+    }
+    let mut pod = json!({
         "serviceAccountName": account, "securityContext": pod_security, "containers": [container], "volumes": [{"name": "tmp", "emptyDir": {}}],
     });
+    if is_insecure {
+        set(&mut pod, "securityContext", Value::Null);
+    }
     objects.push(object(
         "apps/v1",
         "Deployment",

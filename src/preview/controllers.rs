@@ -17,7 +17,7 @@ use super::{
     events::Happening,
     faults::Fault,
     store::{
-        CONFIG_MAPS, DEPLOYMENTS, FOREGROUND, JOBS, Key, NAMESPACES, ORPHAN, PODS, Propagation, REPLICA_SETS,
+        CONFIG_MAPS, DEPLOYMENTS, FOREGROUND, JOBS, Key, NAMESPACES, ORPHAN, PODS, Propagation, QUOTAS, REPLICA_SETS,
         SERVICE_ACCOUNTS, Store, array, at, earlier, is_deleting, later, number, seconds, set, sorted, suffix, text,
         time,
     },
@@ -38,6 +38,7 @@ pub(super) fn step(world: &mut World) -> Option<Timestamp> {
     due = earlier(due, jobs(world));
     due = earlier(due, deployments(&mut world.store));
     replica_sets(world);
+    quotas(&mut world.store);
     collect(&mut world.store);
     due
 }
@@ -261,19 +262,23 @@ fn make_pod(world: &mut World, key: &Key, job: &Value) -> Result<(), Timestamp> 
         "" => "default",
         account => account,
     };
+    let pod = PODS.key(&key.namespace, &format!("{}-", key.name));
+    let admission = super::admission::pod_refusal(&world.store, &pod, &job["spec"]["template"]["spec"]);
     let refusal = if world.store.get(&SERVICE_ACCOUNTS.key(&key.namespace, account)).is_none() {
-        Some(format!(
+        let why = format!(
             "error looking up service account {}/{account}: serviceaccount {account:?} not found",
             key.namespace
-        ))
+        );
+        Some(format!("pods {:?} is forbidden: {why}", pod.name))
     } else if world.fault == Fault::Quota {
-        Some("exceeded quota: compute, requested: pods=1, used: pods=4, limited: pods=4".to_owned())
+        let why = "exceeded quota: compute, requested: pods=1, used: pods=4, limited: pods=4";
+        Some(format!("pods {:?} is forbidden: {why}", pod.name))
     } else {
-        None
+        admission
     };
     let store = &mut world.store;
     if let Some(why) = refusal {
-        let message = format!("Error creating: pods \"{}-\" is forbidden: {why}", key.name);
+        let message = format!("Error creating: {why}");
         // One event a try: their count is how often it was tried.
         let tries = store.list(&super::store::EVENTS, Some(&key.namespace)).into_iter();
         let told = tries
@@ -455,7 +460,7 @@ fn reconcile_deployment(store: &mut Store, key: &Key, deployment: &Value) -> Opt
         (reason, true, message)
     };
     let wanted_conditions = [availability, ("Progressing", progressing.1, progressing.0, progressing.2)];
-    let conditions: Vec<Value> = wanted_conditions
+    let mut conditions: Vec<Value> = wanted_conditions
         .iter()
         .map(|(kind, holds, reason, message)| {
             let old = condition(deployment, kind);
@@ -470,6 +475,8 @@ fn reconcile_deployment(store: &mut Store, key: &Key, deployment: &Value) -> Opt
             })
         })
         .collect();
+    // What keeps its ReplicaSet from making pods is its trouble as well.
+    conditions.extend(new.first().and_then(|(_, set)| condition(set, "ReplicaFailure")).cloned());
     set(&mut status, "conditions", Value::Array(conditions));
     store.update(key, |deployment| set(deployment, "status", status));
     due
@@ -489,7 +496,23 @@ fn replica_sets(world: &mut World) {
         // A pod that has ended, or is on its way out, is replaced.
         pods.retain(|(_, pod)| !is_deleting(pod) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed"));
         let wanted = usize::try_from(replicas(&object)).unwrap_or(0);
+        let mut failure = Value::Null;
         for _ in pods.len()..wanted {
+            let new = PODS.key(&key.namespace, &format!("{}-", key.name));
+            if let Some(why) = super::admission::pod_refusal(store, &new, &object["spec"]["template"]["spec"]) {
+                let old = condition(&object, "ReplicaFailure");
+                let since = old.map_or_else(|| json!(seconds(store.now)), |old| old["lastTransitionTime"].clone());
+                if old.is_none() {
+                    let message = format!("Error creating: {why}");
+                    let from = "replicaset-controller";
+                    Happening { to: &key, field: None, from, is_warning: true, reason: "FailedCreate", message }
+                        .note(store);
+                }
+                failure = json!([{
+                    "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why, "lastTransitionTime": since,
+                }]);
+                break;
+            }
             let name = pod_of(store, &key, &object, &object["spec"]["template"], None);
             say(store, "SuccessfulCreate", format!("Created pod: {name}"));
         }
@@ -507,7 +530,21 @@ fn replica_sets(world: &mut World) {
         {
             set(&mut status, name, if counted == 0 { Value::Null } else { json!(counted) });
         }
+        set(&mut status, "conditions", failure);
         store.update(&key, |object| set(object, "status", status));
+    }
+}
+
+/// What quotas count.
+fn quotas(store: &mut Store) {
+    for (key, quota) in store.list(&QUOTAS, None) {
+        let hard = quota["spec"]["hard"].clone();
+        let used =
+            hard.as_object().into_iter().flatten().map(|(name, _)| {
+                (name.clone(), json!(super::admission::used(store, &key.namespace, name).to_string()))
+            });
+        let status = json!({"hard": hard, "used": Value::Object(used.collect())});
+        store.update(&key, |quota| set(quota, "status", status));
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{self, Answer},
-    chart::{self, NEWEST, VERSIONS},
+    chart::{self, CREATED, NEWEST, VERSIONS},
     defaults::{decode, encode},
     faults::Fault,
     kubelet::{Machine, Next},
@@ -21,6 +21,12 @@ use crate::cluster::{Request, Timestamp};
 const DNS: &str = "10.96.0.10:53";
 const REGISTRY: &str = "crossplane-contrib/crossview-chart/crossview";
 const REPOSITORY: &str = "https://crossplane-contrib.github.io/crossview";
+/// The same behind a login, as the tests' real cluster has it.
+const PRIVATE: &str = "private.registry.test";
+const PRIVATE_REPOSITORY: &str = "https://private.registry.test/charts";
+const LOGIN: (&str, &str) = ("reader", "correct horse battery staple");
+/// What is in the certificate of the authority that signs for the host `untrusted`.
+pub(super) const UNKNOWN_AUTHORITY: &str = "Authority that nobody knows";
 /// How long Helm waits for the index of a repository, in seconds.
 const FETCH_TIMEOUT: u64 = 120;
 /// Revisions of a release that are kept.
@@ -596,11 +602,18 @@ impl Helm {
     fn finish(&mut self, machine: &mut Machine<'_>) -> Result<Next, Words> {
         let release = self.release();
         let namespace = self.namespace(machine);
-        if let Some(current) = &self.current {
-            self.record(machine, current.revision, "superseded");
+        let is_rollback = self.options.word(0) == "rollback";
+        let superseded: Vec<u64> = if is_rollback {
+            let history = self.history(machine)?;
+            history.iter().filter(|old| old.status == "deployed").map(|old| old.revision).collect()
+        } else {
+            self.current.iter().map(|current| current.revision).collect()
+        };
+        for revision in superseded {
+            self.record(machine, revision, "superseded");
         }
         self.record(machine, self.revision, "deployed");
-        if self.options.word(0) == "rollback" {
+        if is_rollback {
             machine.print("Rollback was a success! Happy Helming!");
             return Ok(Next::Exit(0));
         }
@@ -640,8 +653,8 @@ impl Helm {
         self.version = found.version();
         self.values = found.payload["config"].clone();
         self.revision = last.revision + 1;
-        // Whatever was deployed is superseded in the end, and so is a last revision that never got there.
-        self.current = history.iter().rev().find(|release| release.status == "deployed").or(Some(last)).cloned();
+        // What is deployed is superseded in the end; a last revision that never got there stays as it is.
+        self.current = Some(last.clone());
         self.store_new(machine, "pending-rollback", &found.modified_at)?;
         self.deadline = Some(later(machine.store.now, self.options.timeout()?));
         Ok(self.after(machine, Stage::Apply, 500))
@@ -704,12 +717,12 @@ impl Helm {
             }
             return Err(format!("repository name ({name}) already exists, please specify a different name"));
         }
-        if self.deadline.is_none() && matches!(outside(machine.fault, host_of(&url)), Outside::Silent) {
+        if self.deadline.is_none() && matches!(outside(machine, host_of(&url), None), Outside::Silent) {
             let end = later(machine.store.now, FETCH_TIMEOUT);
             self.deadline = Some(end);
             return Ok(Next::At(end));
         }
-        fetch(machine.fault, &format!("{url}/index.yaml"), url == REPOSITORY)
+        fetch(machine, &format!("{url}/index.yaml"), is_repository(&url), None)
             .map_err(|why| format!("looks like {url:?} is not a valid chart repository or cannot be reached: {why}"))?;
         machine.print(&format!("{name:?} has been added to your repositories"));
         machine.repositories.push((name, url));
@@ -717,16 +730,30 @@ impl Helm {
     }
 
     fn repo_update(machine: &mut Machine<'_>, names: &[String]) -> Result<Next, Words> {
-        if machine.repositories.is_empty() {
+        let all = repositories(machine);
+        if all.is_empty() {
             return Err("no repositories found. You must add one before updating".to_owned());
         }
-        let known: Vec<String> = machine.repositories.iter().map(|(name, _)| name.clone()).collect();
+        let known: Vec<String> = all.iter().map(|repository| repository.name.clone()).collect();
         if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
             return Err(format!("no repositories found matching '{unknown}'.  Nothing will be updated"));
         }
         machine.print("Hang tight while we grab the latest from your chart repositories...");
-        for name in known.iter().filter(|name| names.is_empty() || names.contains(name)) {
-            machine.print(&format!("...Successfully got an update from the {name:?} chart repository"));
+        let mut failed = Vec::new();
+        for repository in all.iter().filter(|repository| names.is_empty() || names.contains(&repository.name)) {
+            let Repository { name, url, login } = repository;
+            match fetch(machine, &format!("{url}/index.yaml"), is_repository(url), login.as_ref()) {
+                Ok(()) => machine.print(&format!("...Successfully got an update from the {name:?} chart repository")),
+                Err(why) => {
+                    let words =
+                        format!("...Unable to get an update from the {name:?} chart repository ({url}):\n\t{why}");
+                    machine.print(&words);
+                    failed.push(url.clone());
+                }
+            }
+        }
+        if !failed.is_empty() {
+            return Err(format!("failed to update the following repositories: [{}]", failed.join(" ")));
         }
         machine.print("Update Complete. ⎈Happy Helming!⎈");
         Ok(Next::Exit(0))
@@ -734,7 +761,7 @@ impl Helm {
 
     fn search(&self, machine: &mut Machine<'_>) -> Next {
         let chart = self.options.word(2);
-        let known = machine.repositories.iter().any(|(name, _)| *chart == format!("{name}/crossview"));
+        let known = repositories(machine).iter().any(|known| *chart == format!("{}/crossview", known.name));
         let versions =
             VERSIONS.into_iter().filter(|version| known && (self.options.has("devel") || !version.contains('-')));
         let versions = versions.take(if self.options.has("versions") { usize::MAX } else { 1 });
@@ -744,6 +771,58 @@ impl Helm {
         machine.print(&Value::Array(offers).to_string());
         Next::Exit(0)
     }
+}
+
+/// A chart repository that Helm knows.
+struct Repository {
+    name: String,
+    url: String,
+    /// User name and password.
+    login: Option<(String, String)>,
+}
+
+/// Helm's list of repositories: those that were added, or what the file says that the environment names.
+fn repositories(machine: &Machine<'_>) -> Vec<Repository> {
+    let Some(file) = machine.environment.get("HELM_REPOSITORY_CONFIG") else {
+        let added = machine.repositories.iter();
+        return added.map(|(name, url)| Repository { name: name.clone(), url: url.clone(), login: None }).collect();
+    };
+    let list = machine.files.get(file).and_then(|content| values::parse(content).ok()).unwrap_or_default();
+    let part = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let read = |entry: &Value| Repository {
+        name: part(entry, "name"),
+        url: part(entry, "url").trim_end_matches('/').to_owned(),
+        login: Some((part(entry, "username"), part(entry, "password"))).filter(|(user, _)| !user.is_empty()),
+    };
+    array(&list, "/repositories").iter().map(read).collect()
+}
+
+/// Whether Crossview's chart is at this URL, once one is let in.
+fn is_repository(url: &str) -> bool {
+    url == REPOSITORY || url == PRIVATE_REPOSITORY
+}
+
+/// `cat` of the index that Helm has fetched.
+pub(super) fn print_index(machine: &mut Machine<'_>) -> Next {
+    let path = machine.args.first().cloned().unwrap_or_default();
+    let known = repositories(machine).iter().any(|known| path.ends_with(&format!("/{}-index.yaml", known.name)));
+    if !known {
+        machine.print(&format!("cat: can't open '{path}': No such file or directory"));
+        return Next::Exit(1);
+    }
+    let entries: Vec<String> = VERSIONS
+        .iter()
+        .zip(CREATED)
+        .map(|(version, created)| {
+            format!("  - apiVersion: v2\n    appVersion: v{version}\n    created: \"{created}\"\n    name: crossview\n    version: {version}")
+        })
+        .collect();
+    machine.print(&format!(
+        "apiVersion: v1\nentries:\n  crossview:\n{}\ngenerated: \"{}\"",
+        entries.join("\n"),
+        CREATED[0]
+    ));
+    Next::Exit(0)
 }
 
 fn secret_name(release: &str, revision: u64) -> String {
@@ -787,8 +866,8 @@ fn host_of(url: &str) -> &str {
 }
 
 /// Reads `url` from somewhere outside; the error is in Go's words.
-fn fetch(fault: Fault, url: &str, exists: bool) -> Result<(), Words> {
-    match outside(fault, host_of(url)) {
+fn fetch(machine: &Machine<'_>, url: &str, exists: bool, login: Option<&(String, String)>) -> Result<(), Words> {
+    match outside(machine, host_of(url), login) {
         Outside::Here if exists => Ok(()),
         Outside::Here => Err(format!("failed to fetch {url} : 404 Not Found")),
         Outside::Broken(why) => Err(format!("Get {url:?}: {why}")),
@@ -809,14 +888,41 @@ enum Outside {
     Silent,
 }
 
-fn outside(fault: Fault, host: &str) -> Outside {
+/// The login for `host` in Helm's registry configuration.
+fn registry_login(machine: &Machine<'_>, host: &str) -> Option<(String, String)> {
+    let file = machine.files.get(machine.environment.get("HELM_REGISTRY_CONFIG")?)?;
+    let logins: Value = serde_json::from_str(file).ok()?;
+    let auth = String::from_utf8(decode(logins["auths"][host]["auth"].as_str()?)?).ok()?;
+    let (user, password) = auth.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// Whether a certificate of the authority that nobody knows lies in a folder that Go reads them from.
+fn knows_authority(machine: &Machine<'_>) -> bool {
+    let folders = machine.environment.get("SSL_CERT_DIR").map_or("", String::as_str);
+    machine.files.iter().any(|(path, content)| {
+        folders.split(':').any(|folder| path.rsplit_once('/').is_some_and(|(parent, _)| parent == folder))
+            && content.contains(UNKNOWN_AUTHORITY)
+    })
+}
+
+fn outside(machine: &Machine<'_>, host: &str, login: Option<&(String, String)>) -> Outside {
+    let fault = machine.fault;
+    // There is no proxy anywhere that one could ask.
+    if let Some(proxy) = machine.environment.get("HTTPS_PROXY") {
+        let name = host_of(proxy).split(':').next().unwrap_or_default();
+        return Outside::Broken(format!("proxyconnect tcp: dial tcp: lookup {name} on {DNS}: no such host"));
+    }
+    let is_let_in = login.is_some_and(|(user, password)| (user.as_str(), password.as_str()) == LOGIN);
     let refused = || Outside::Broken("dial tcp 10.245.0.3:443: connect: connection refused".to_owned());
     let untrusted = |why: &str| Outside::Broken(format!("tls: failed to verify certificate: x509: {why}"));
     match (fault, host) {
         (Fault::RegistryRefuses, _) | (_, "refused.registry.test") => refused(),
         (Fault::RegistrySilent, _) | (_, "silent.registry.test" | "slow.registry.test") => Outside::Silent,
         (_, "ghcr.io" | "crossplane-contrib.github.io") => Outside::Here,
-        (_, "private.registry.test") => Outside::Answers("401 Unauthorized", "basic credential not found"),
+        (_, PRIVATE) if is_let_in => Outside::Here,
+        (_, "untrusted.registry.test") if knows_authority(machine) => Outside::Here,
+        (_, PRIVATE) => Outside::Answers("401 Unauthorized", "basic credential not found"),
         (_, "limited.registry.test") => Outside::Answers(
             "429 Too Many Requests",
             "response status code 429: toomanyrequests: You have reached your unauthenticated pull rate limit.",
@@ -856,12 +962,12 @@ fn find_chart(
         if fault == Fault::RegistrySilent {
             return Ok(None);
         }
-        return fetch(fault, reference, version.is_some()).map(|()| version);
+        return fetch(machine, reference, version.is_some(), None).map(|()| version);
     }
     if let Some((name, chart)) =
         reference.split_once('/').filter(|(name, _)| !name.starts_with('.') && !name.is_empty())
     {
-        if !machine.repositories.iter().any(|(known, _)| known == name) {
+        if !repositories(machine).iter().any(|known| known.name == name) {
             return Err(format!("repo {name} not found"));
         }
         let missing = |why: &str| {
@@ -901,7 +1007,8 @@ fn find_in_registry(
     };
     let say =
         |words: String| if lists { words } else { format!("failed to perform \"FetchReference\" on source: {words}") };
-    match outside(machine.fault, host) {
+    let login = registry_login(machine, host);
+    match outside(machine, host, login.as_ref()) {
         Outside::Here => {}
         Outside::Silent => return Ok(None),
         Outside::Broken(why) => return Err(say(format!("Get {url:?}: {why}"))),

@@ -16,7 +16,9 @@ use super::{
     faults::Fault,
     helm::Helm,
     rbac::Subject,
-    store::{CONFIG_MAPS, Key, PODS, SECRETS, Store, array, at, earlier, is_deleting, later, seconds, set, text, time},
+    store::{
+        CONFIG_MAPS, Key, NODES, PODS, SECRETS, Store, array, at, earlier, is_deleting, later, seconds, set, text, time,
+    },
 };
 use crate::cluster::Timestamp;
 
@@ -79,14 +81,19 @@ pub(super) struct Line {
 
 enum Program {
     Helm(Box<Helm>),
+    /// `cat` of Helm's image.
+    Cat,
     App(App),
     /// Runs until it is told to end.
     Server,
 }
 
 impl Program {
-    fn of(image: &str) -> Self {
-        if is_helm(image) {
+    /// What runs in a container: its image's own program, or the one that its spec names.
+    fn of(image: &str, command: &str) -> Self {
+        if is_helm(image) && command == "cat" {
+            Self::Cat
+        } else if is_helm(image) {
             Self::Helm(Box::default())
         } else if image.starts_with(APP_IMAGE) {
             Self::App(App::default())
@@ -98,6 +105,7 @@ impl Program {
     fn step(&mut self, machine: &mut Machine<'_>) -> Next {
         match self {
             Self::Helm(helm) => helm.step(machine),
+            Self::Cat => super::helm::print_index(machine),
             Self::App(app) => app.step(machine),
             Self::Server => Next::Rest,
         }
@@ -107,14 +115,14 @@ impl Program {
     fn terminate(&mut self, machine: &mut Machine<'_>) -> Next {
         match self {
             Self::Helm(helm) => helm.terminate(machine),
-            Self::App(_) | Self::Server => Next::Exit(0),
+            Self::Cat | Self::App(_) | Self::Server => Next::Exit(0),
         }
     }
 
     fn is_ready(&self) -> bool {
         match self {
             Self::App(app) => app.is_ready(),
-            Self::Helm(_) | Self::Server => true,
+            Self::Helm(_) | Self::Cat | Self::Server => true,
         }
     }
 }
@@ -259,8 +267,12 @@ fn schedule(world: &mut World, key: &Key, pod: &Value) -> Option<Timestamp> {
     let say = |store: &mut Store, is_warning, reason, message: String| {
         Happening { to: key, field: None, from: "default-scheduler", is_warning, reason, message }.note(store)
     };
-    if world.fault == Fault::Unschedulable && is_helm {
-        let message = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+    let cordoned = store.get(&NODES.key("", NODE)).is_some_and(|node| node["spec"]["unschedulable"] == true);
+    if cordoned || (world.fault == Fault::Unschedulable && is_helm) {
+        let why = if cordoned { "node(s) were unschedulable" } else { "Insufficient memory" };
+        let message = format!(
+            "0/1 nodes are available: 1 {why}. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        );
         let told = super::controllers::condition(pod, "PodScheduled").is_some();
         if !told {
             let condition = json!({
@@ -268,7 +280,7 @@ fn schedule(world: &mut World, key: &Key, pod: &Value) -> Option<Timestamp> {
                 "lastProbeTime": null, "lastTransitionTime": now, "observedGeneration": 1,
             });
             store.update(key, |pod| set(at(pod, "status"), "conditions", json!([condition])));
-            say(store, true, "FailedScheduling", message.to_owned());
+            say(store, true, "FailedScheduling", message);
         }
         return None;
     }
@@ -535,7 +547,9 @@ impl Pod {
                         "Started",
                         format!("Started container {}", container.name),
                     );
-                    container.stage = Stage::Running { since: now, program: Program::of(&image), next: Some(now) };
+                    let command = text(&container_spec(object, container), "/command/0").to_owned();
+                    let program = Program::of(&image, &command);
+                    container.stage = Stage::Running { since: now, program, next: Some(now) };
                 }
                 Stage::Running { next, .. } => {
                     let killed = is_told && time(object, "/metadata/deletionTimestamp").is_some_and(|kill| kill <= now);
@@ -573,7 +587,8 @@ impl Pod {
         let spec = container_spec(object, &self.containers[index]);
         let files = files(&world.store, object, &spec);
         let environment = environment(&world.store, object, &spec);
-        let args: Vec<String> = array(&spec, "/args").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let words = array(&spec, "/command").iter().skip(1).chain(array(&spec, "/args"));
+        let args: Vec<String> = words.filter_map(Value::as_str).map(str::to_owned).collect();
         let mounts: Vec<String> = array(&spec, "/volumeMounts")
             .iter()
             .map(|mount| text(mount, "/mountPath").trim_end_matches('/').to_owned())
@@ -972,8 +987,24 @@ impl Node {
             None if !text(&object, "/spec/nodeName").is_empty() => return waiting(not_begun),
             _ => {}
         }
-        let sent = request.tail.zip(found).map_or(0, |(tail, found)| found.log.len().saturating_sub(tail));
-        let restarts = found.map_or(0, |found| found.restarts);
+        let mut restarts = found.map_or(0, |found| found.restarts);
+        let mut log = found.map_or(0, |found| found.log.len());
+        if request.previous {
+            // What waits to be started again has its last run behind it already.
+            let waits = found.is_some_and(|found| matches!(found.stage, Stage::Backoff { .. }));
+            let begins = found.is_some_and(|found| matches!(found.stage, Stage::Starting { .. }));
+            match (restarts.checked_sub(1), waits) {
+                (_, true) => {}
+                (Some(before), false) => {
+                    restarts = before;
+                    log = if begins { log } else { found.map_or(0, |found| found.previous.len()) };
+                }
+                (None, false) => {
+                    return refuse(format!("previous terminated container {container:?} in pod {name:?} not found"));
+                }
+            }
+        }
+        let sent = request.tail.map_or(0, |tail| log.saturating_sub(tail));
         Ok(Reading { uid, container, restarts, sent, follow: request.follow, timestamps: request.timestamps })
     }
 

@@ -8,6 +8,7 @@
 //! to an object, `controllers` and `kubelet` act in time, `helm`, `chart` and `app` run in containers. All but this
 //! file and [`Clock`] are pure: they take the time from the store and do no waiting.
 
+mod admission;
 mod api;
 mod app;
 mod chart;
@@ -45,7 +46,7 @@ pub use self::clock::BrowserTime;
 use self::{
     api::{Answer, Watching},
     kubelet::{Node, Reading},
-    store::{NAMESPACES, Store},
+    store::{NAMESPACES, NODES, Store},
 };
 pub use self::{
     clock::{Clock, VirtualTime},
@@ -82,6 +83,7 @@ impl World {
             defaults::fill(&mut store, &key, &mut namespace);
             store.replace(&key, namespace);
         }
+        store.create(&NODES.key("", kubelet::NODE), serde_json::json!({"spec": {}}));
         Self { store, node: Node::default(), fault: Fault::None }
     }
 

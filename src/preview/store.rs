@@ -59,15 +59,17 @@ pub(super) static CLUSTER_ROLES: Resource = cluster_wide(RBAC, "clusterroles", "
 pub(super) static CLUSTER_ROLE_BINDINGS: Resource = cluster_wide(RBAC, "clusterrolebindings", "ClusterRoleBinding");
 pub(super) static ROLES: Resource = kind(RBAC, "roles", "Role");
 pub(super) static ROLE_BINDINGS: Resource = kind(RBAC, "rolebindings", "RoleBinding");
-static NODES: Resource = cluster_wide("", "nodes", "Node");
+pub(super) static NODES: Resource = cluster_wide("", "nodes", "Node");
 static ENDPOINTS: Resource = kind("", "endpoints", "Endpoints");
-static QUOTAS: Resource = kind("", "resourcequotas", "ResourceQuota");
+pub(super) static QUOTAS: Resource = kind("", "resourcequotas", "ResourceQuota");
 static STATEFUL_SETS: Resource = specified("apps", "statefulsets", "StatefulSet");
 static CRON_JOBS: Resource = specified("batch", "cronjobs", "CronJob");
+pub(super) static WEBHOOKS: Resource =
+    cluster_wide("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration");
 static NETWORK_POLICIES: Resource = specified("networking.k8s.io", "networkpolicies", "NetworkPolicy");
 
 /// All kinds that are served; the Gateway API is not, as on a cluster without its CRDs.
-pub(super) static RESOURCES: [&Resource; 23] = [
+pub(super) static RESOURCES: [&Resource; 24] = [
     &NAMESPACES,
     &PODS,
     &EVENTS,
@@ -91,6 +93,7 @@ pub(super) static RESOURCES: [&Resource; 23] = [
     &CLUSTER_ROLE_BINDINGS,
     &ROLES,
     &ROLE_BINDINGS,
+    &WEBHOOKS,
 ];
 
 impl Resource {

@@ -16,7 +16,7 @@ use crate::{
         values::INSTALL,
     },
     installer::{
-        Target,
+        JobSettings, Target,
         manifests::{self, JobSpec},
     },
 };
@@ -117,7 +117,8 @@ impl Bench {
             has_values: operation == Operation::Install,
             chart: String::new(),
             user: "admin".to_owned(),
-            image: manifests::HELM_IMAGE.to_owned(),
+            source: command.source(),
+            settings: JobSettings::default(),
         };
         let job = self.ok(Request::create(JOBS, manifests::job(&target, &spec)));
         let uid = job["metadata"]["uid"].as_str().expect("a uid");

@@ -134,6 +134,10 @@ fn block(rest: &mut &[Line<'_>], indent: usize, depth: usize) -> Result<Value, S
                 break;
             }
             *rest = after;
+            let is_plain = !value.starts_with(['"', '\'', '{', '[', '|', '>', '&', '*', '!']);
+            if is_plain && (value.contains(": ") || value.ends_with(':')) {
+                return unreadable(&position(line.number - 1), "mapping values are not allowed in this context");
+            }
             let value = if value.is_empty() { nested(rest, indent, depth)? } else { scalar(value) };
             if !result.is_object() {
                 result = json!({});

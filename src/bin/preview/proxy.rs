@@ -191,8 +191,8 @@ impl Transport for Proxy {
             if let Some(media_type) = request.content_type() {
                 builder = builder.header("Content-Type", media_type);
             }
-            let built = match request.body() {
-                Some(body) => builder.body(body.to_string()),
+            let built = match request.body_text() {
+                Some(body) => builder.body(body),
                 None => builder.build(),
             };
             let response = built.map_err(unreachable)?.send().await.map_err(unreachable)?;

@@ -25,9 +25,10 @@ pub fn choices<V: IntoView + 'static>(choices: impl FnOnce() -> V + 'static) {
 }
 
 /// The page as it stands; dropping it takes the page away and frees what it holds.
-pub struct Page(#[expect(dead_code, reason = "held for its end")] Box<dyn std::any::Any>);
+pub struct Page(#[expect(dead_code, reason = "held for its end")] ui::Mounted);
 
 /// Puts the page there, on the cluster behind `transport`.
 pub fn page(surroundings: Rc<dyn Surroundings>, transport: Rc<dyn Transport>) -> Option<Page> {
-    Some(Page(Box::new(mount_to(place(PAGE)?, move || ui::page(surroundings, transport)))))
+    let parent = place(PAGE)?;
+    Some(Page(ui::mount(&parent, surroundings, transport)))
 }
