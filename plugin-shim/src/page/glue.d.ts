@@ -3,3 +3,8 @@ declare module 'crossview:glue' {
   const glue: import('./engine').Glue;
   export default glue;
 }
+
+declare module 'crossview:tunnel-glue' {
+  const glue: import('../tunnel/engine').TunnelGlue;
+  export default glue;
+}

@@ -5,11 +5,13 @@
  * function of Headlamp's, and what those throw has to be turned into values before it crosses the border.
  */
 import type { readFile } from '../folder';
+import type { TunnelHandle, TunnelListeners, TunnelOptions } from '../tunnel/open';
 import { Headlamp } from './headlamp';
 import { PortForward, portForward } from './portForward';
 import { request } from './request';
 import { load, save } from './settings';
 import { HostSocket, openSocket } from './socket';
+import { loadTunnel, openTunnel } from './tunnel';
 
 /** The Rust side of this contract is src/host.rs. */
 export interface Host {
@@ -41,6 +43,14 @@ export interface Host {
   save(key: string, value: string): void;
   /** Headlamp's own port-forward; absent anywhere but on the desktop, where alone it is of use. */
   readonly portForward?: PortForward;
+  /** Opens Crossview itself in an element, by the tunnel; never throws, see {@link TunnelListeners.onState}. */
+  openTunnel(
+    element: HTMLElement,
+    options: TunnelOptions,
+    listeners: TunnelListeners
+  ): TunnelHandle;
+  /** Loads what that needs, ahead of its use; what goes wrong is told when it is opened. */
+  loadTunnel(): void;
   /** A file of this plugin's folder. Rejects with an Error that names the file. */
   asset(name: string): Promise<Response>;
 }
@@ -48,7 +58,7 @@ export interface Host {
 /** The host for one cluster. */
 export function hostFor(cluster: string, asset: typeof readFile): Host {
   const desktop = Headlamp.isRunningAsApp();
-  return {
+  const host: Host = {
     cluster,
     get language() {
       return document.documentElement.lang || 'en';
@@ -61,6 +71,10 @@ export function hostFor(cluster: string, asset: typeof readFile): Host {
     load: key => load(cluster, key),
     save: (key, value) => save(cluster, key, value),
     portForward: desktop ? portForward(cluster) : undefined,
+    openTunnel: (element, options, listeners) =>
+      openTunnel(element, options, listeners, asset, host),
+    loadTunnel: () => loadTunnel(asset),
     asset: name => asset(name),
   };
+  return host;
 }

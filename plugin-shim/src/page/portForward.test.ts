@@ -30,7 +30,7 @@ test.each([
 
   const forward = await portForward('test').start('crossview', 'crossview-1', 3001);
 
-  expect(forward).toEqual({ id: 'new', port: 40002 });
+  expect(forward).toEqual({ id: 'new', port: 40002, isOurs: true });
 });
 
 test('one that runs is taken', async () => {
@@ -38,7 +38,7 @@ test('one that runs is taken', async () => {
 
   const forward = await portForward('test').start('crossview', 'crossview-1', 3001);
 
-  expect(forward).toEqual({ id: 'running', port: 40001 });
+  expect(forward).toEqual({ id: 'running', port: 40001, isOurs: false });
   expect(started).not.toHaveBeenCalled();
 });
 

@@ -8,10 +8,14 @@ export interface PortForward {
   /**
    * Forwards a local port to `port` of the pod, or takes the forward that runs already.
    *
-   * @returns its name at Headlamp, and the local port on localhost.
+   * @returns its name at Headlamp, the local port on localhost, and whether it was opened by this call.
    * @throws Error with Headlamp's words.
    */
-  start(namespace: string, pod: string, port: number): Promise<{ id: string; port: number }>;
+  start(
+    namespace: string,
+    pod: string,
+    port: number
+  ): Promise<{ id: string; port: number; isOurs: boolean }>;
   /** Ends it, and takes it off Headlamp's list. */
   stop(id: string): Promise<void>;
 }
@@ -22,14 +26,15 @@ export function portForward(cluster: string): PortForward {
     async start(namespace, pod, port) {
       // Headlamp's list is null while it is empty.
       const known = (await ApiProxy.listPortForward(cluster)) ?? [];
+      const running = known.find(
+        other =>
+          other.status === 'Running' &&
+          other.namespace === namespace &&
+          other.pod === pod &&
+          other.targetPort === `${port}`
+      );
       const forward =
-        known.find(
-          other =>
-            other.status === 'Running' &&
-            other.namespace === namespace &&
-            other.pod === pod &&
-            other.targetPort === `${port}`
-        ) ??
+        running ??
         (await ApiProxy.startPortForward(
           cluster,
           namespace,
@@ -40,7 +45,7 @@ export function portForward(cluster: string): PortForward {
           undefined, // any free port
           'localhost'
         ));
-      return { id: forward.id, port: Number(forward.port) };
+      return { id: forward.id, port: Number(forward.port), isOurs: !running };
     },
     async stop(id) {
       await ApiProxy.stopOrDeletePortForward(cluster, id, false);
