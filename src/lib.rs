@@ -19,16 +19,14 @@ use host::{Host, HostTransport};
 
 /// A page that stands in an element until it is unmounted.
 #[wasm_bindgen]
-pub struct Mounted(Option<Box<dyn FnOnce()>>);
+pub struct Mounted(Option<ui::Mounted>);
 
 #[wasm_bindgen]
 impl Mounted {
     /// Takes the page out of its element and frees all that it holds: watches, timers, listeners. An operation that
     /// it has begun is still seen to its end.
     pub fn unmount(&mut self) {
-        if let Some(unmount) = self.0.take() {
-            unmount();
-        }
+        self.0 = None;
     }
 }
 
@@ -37,6 +35,10 @@ impl Mounted {
 #[must_use]
 pub fn mount(element: HtmlElement, host: Host) -> Mounted {
     let transport = HostTransport::new(host.clone());
-    let handle = leptos::mount::mount_to(element, move || ui::page(Rc::new(host), transport));
-    Mounted(Some(Box::new(move || drop(handle))))
+    Mounted(Some(ui::mount(&element, Rc::new(host), transport)))
 }
+
+/// The page's memory; what it weighs is the reason (`Cargo.toml`).
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
