@@ -11,7 +11,6 @@ use crossview_headlamp::{
     ui,
 };
 use futures::future::LocalBoxFuture;
-use leptos::mount::UnmountHandle;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::{Element, HtmlElement, HtmlInputElement};
@@ -46,7 +45,7 @@ impl Surroundings for Plain {
 /// A mounted page; dropping it unmounts it.
 struct Mounted {
     root: HtmlElement,
-    _handle: Box<dyn std::any::Any>,
+    _mounted: ui::Mounted,
 }
 
 impl Mounted {
@@ -55,9 +54,8 @@ impl Mounted {
         let root: HtmlElement = document.create_element("div").unwrap().unchecked_into();
         document.body().unwrap().append_child(&root).unwrap();
         let cluster = SimulatedCluster::new(Rc::new(BrowserTime::default()));
-        let handle =
-            leptos::mount::mount_to(root.clone(), move || ui::page(Rc::new(Plain), cluster.transport_for(user)));
-        Self { root, _handle: keep(handle) }
+        let mounted = ui::mount(&root, Rc::new(Plain), cluster.transport_for(user));
+        Self { root, _mounted: mounted }
     }
 
     fn text(&self) -> String {
@@ -92,10 +90,6 @@ impl Mounted {
         }
         panic!("{what}: the page says {:?}", self.text());
     }
-}
-
-fn keep<M: leptos::tachys::view::Mountable + 'static>(handle: UnmountHandle<M>) -> Box<dyn std::any::Any> {
-    Box::new(handle)
 }
 
 #[wasm_bindgen_test]

@@ -14,6 +14,7 @@ HELM4_VERSION=4.3.1
 HELM3_VERSION=3.22.0
 HELM_IMAGE=docker.io/alpine/helm # the name of the image that people use; ours has the real Helm and a test CA
 APP_IMAGE=ghcr.io/crossplane-contrib/crossview
+TORTURE_IMAGE=localhost/torture:1 # an app in the place of Crossview that uses one feature of a browser after another
 CHART_REPOSITORY=https://crossplane-contrib.github.io/crossview
 
 # --- addresses
@@ -73,22 +74,25 @@ hash_of() {
 # name_parts: where each part is kept. A part's name holds the hash of all that it is made of, so what
 # changed is built again and nothing else; a change of the chart leaves Kubernetes alone.
 name_parts() {
-  local kube helm small app chart images
+  local kube helm small app torture chart images
   kube=$(hash_of "$HERE/tools/kube")
   helm=$(hash_of "$HERE/tools/helm")-$HELM4_VERSION-$HELM3_VERSION
   small=$(hash_of "$HERE/tools/small")
   app=$(hash_of "$FIXTURES/app")
+  torture=$(hash_of "$FIXTURES/torture" "$FIXTURES/build.sh")
   chart=$(hash_of "$FIXTURES/crossview")
   images=$(hash_of "$HERE/setup.sh")
   KUBE=$CACHE/kube-$kube
   HELM=$CACHE/helm-$helm
   SMALL=$CACHE/small-$small
   APP=$CACHE/app-$app
+  TORTURE=$CACHE/torture-$torture
   CHARTS=$CACHE/charts-$chart
   BASE_IMAGES=$CACHE/images-base-$helm-$small-$images # and the CA: setup.sh removes them when it makes a new one
   APP_IMAGES=$CACHE/images-app-$app-$(hash_of "$FIXTURES/crossview/versions")-$images
+  TORTURE_IMAGES=$CACHE/images-torture-$torture-$images
   KUBECTL=$KUBE/kubectl
-  PARTS=("$KUBE" "$HELM" "$SMALL" "$APP" "$CHARTS" "$BASE_IMAGES" "$APP_IMAGES")
+  PARTS=("$KUBE" "$HELM" "$SMALL" "$APP" "$TORTURE" "$CHARTS" "$BASE_IMAGES" "$APP_IMAGES" "$TORTURE_IMAGES")
 }
 
 # recipe: changes when anything does that a running cluster was made of.

@@ -22,9 +22,11 @@ main() {
   make_part "$HELM" "Helm $HELM4_VERSION and $HELM3_VERSION (2 to 5 minutes)" build_helm
   make_part "$SMALL" "chart sources" build_small
   make_part "$APP" "the app" build_app
+  make_part "$TORTURE" "the torture app" build_torture
   make_part "$CHARTS" "charts" package_charts
   make_part "$BASE_IMAGES" "images of Helm" write_base_images
   make_part "$APP_IMAGES" "images of the app" write_app_images
+  make_part "$TORTURE_IMAGES" "the image of the torture app" write_torture_image
   forget_old_parts
   say "test cluster: all parts are there"
 }
@@ -118,6 +120,7 @@ build_helm() {
 build_small() {
   go_build "$HERE/tools/small" "$1/sources" ./sources
   go_build "$HERE/tools/small" "$1/pause" ./pause
+  go_build "$HERE/tools/small" "$1/cat" ./cat
 }
 
 # build_app: in a copy, so that the tree stays as it is.
@@ -130,6 +133,8 @@ build_app() {
   go_build "$copy" "$1/crossview" .
   rm -rf "$copy"
 }
+
+build_torture() { bash "$FIXTURES/build.sh" torture "$1/torture"; }
 
 # package_charts: every version in the file `versions` from one source, and the index that Helm makes
 # of them. Helm writes the present time as each version's date; the file has the dates that are wanted.
@@ -160,6 +165,7 @@ write_base_images() {
     mkdir -p "$root"/{usr/bin,etc/ssl/certs,root,apps,tmp}
     chmod 1777 "$root/tmp"
     cp "$HELM/helm$major" "$root/usr/bin/helm"
+    cp "$SMALL/cat" "$root/usr/bin/cat"
     cp "$CA/ca.crt" "$root/etc/ssl/certs/ca-certificates.crt"
     write_image "$1/helm$major.tar" "$HELM_IMAGE:${!version}" "$root" '["helm"]' "" /apps
     rm -rf "$root"
@@ -174,6 +180,15 @@ write_app_images() {
   for version in $(chart_versions); do
     write_image "$1/crossview-$version.tar" "$APP_IMAGE:v$version" "$root" '["/crossview"]' 1001 / "CROSSVIEW_VERSION=v$version"
   done
+  rm -rf "$root"
+}
+
+write_torture_image() {
+  local root
+  root=$(mktemp -d)
+  mkdir -m 1777 "$root/tmp"
+  cp "$TORTURE/torture" "$root/"
+  write_image "$1/torture.tar" "$TORTURE_IMAGE" "$root" '["/torture"]' 1001
   rm -rf "$root"
 }
 

@@ -240,7 +240,7 @@ start_node() {
   for route in "$POD_CIDR" "$SERVICE_CIDR"; do
     ip route replace unreachable "$route" metric 4096
   done
-  KUBE=$KUBE IMAGE_FOLDERS="$BASE_IMAGES $APP_IMAGES" ID=$ID \
+  KUBE=$KUBE IMAGE_FOLDERS="$BASE_IMAGES $APP_IMAGES $TORTURE_IMAGES" ID=$ID \
     setsid unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
     "$HERE/node.sh" >"$log" 2>&1 </dev/null &
   unshare=$!
@@ -265,7 +265,7 @@ has_child() { [[ -n $(child_of "$1") ]]; }
 
 start_sources() {
   setsid "$SMALL/sources" -address "$HOST_ADDRESS" -silent-address "$SILENT_ADDRESS" -charts "$CHARTS" \
-    -ca-cert "$CA/ca.crt" -ca-key "$CA/ca.key" -ready-file "$RUN/sources.ready" \
+    -ca-cert "$CA/ca.crt" -ca-key "$CA/ca.key" -unknown-ca-file "$RUN/unknown-ca.crt" -ready-file "$RUN/sources.ready" \
     >"$RUN/log/sources.log" 2>&1 </dev/null &
   started_at $! >"$RUN/sources.process"
   ALIVE=$(<"$RUN/sources.process") wait_for 10 "the chart sources to listen" test -e "$RUN/sources.ready"
@@ -328,8 +328,8 @@ write_summary() {
   jq -n --argjson id "$ID" --arg context "$(context)" --arg server "https://$API_ADDRESS" --arg users "$RUN/users" \
     --arg kubectl "$KUBECTL" --arg helm "$HELM/helm4" --arg helm3 "$HELM/helm3" --arg node "$NODE" \
     --arg chart "$chart" --arg repository "$CHART_REPOSITORY" --arg versions "$(chart_versions)" --arg stable "$(chart_versions | grep --max-count=1 --invert-match -e -)" \
-    --arg image "$HELM_IMAGE" --arg helm4Version "$HELM4_VERSION" --arg helm3Version "$HELM3_VERSION" \
-    --arg control "http://$HOST_ADDRESS:5001" --arg tenant "$HERE/tenant.yaml" --arg ca "$CA/ca.crt" --arg logs "$RUN/log" \
+    --arg image "$HELM_IMAGE" --arg torture "$TORTURE_IMAGE" --arg helm4Version "$HELM4_VERSION" --arg helm3Version "$HELM3_VERSION" \
+    --arg control "http://$HOST_ADDRESS:5001" --arg tenant "$HERE/tenant.yaml" --arg ca "$CA/ca.crt" --arg logs "$RUN/log" --arg unknown "$RUN/unknown-ca.crt" \
     '($versions | split("\n")) as $versions | {
       id: $id, context: $context, server: $server, node: $node,
       kubeconfig: "\($users)/admin.kubeconfig",
@@ -337,6 +337,7 @@ write_summary() {
       tenantManifest: $tenant,
       kubectl: $kubectl, helm: $helm, helm3: $helm3,
       helmImages: {"4": "\($image):\($helm4Version)", "3": "\($image):\($helm3Version)"},
+      torture: $torture,
       registry: "oci://ghcr.io/\($chart)",
       repository: $repository,
       archive: "\($repository)/crossview-\($stable).tgz",
@@ -354,7 +355,7 @@ write_summary() {
         unresolvable: "oci://nowhere.registry.test/\($chart)"
       },
       login: {username: "reader", password: "correct horse battery staple"},
-      control: $control, admission: "https://admission.test/deny", certificateAuthority: $ca, logs: $logs
+      control: $control, admission: "https://admission.test/deny", certificateAuthority: $ca, unknownAuthority: $unknown, privateRepository: "https://private.registry.test/charts", logs: $logs
     }' >"$RUN/cluster.json.partial"
   mv "$RUN/cluster.json.partial" "$RUN/cluster.json"
 }

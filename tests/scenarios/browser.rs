@@ -4,8 +4,15 @@ use std::{cell::RefCell, rc::Rc};
 
 use crossview_headlamp::{
     cluster::Client,
-    helm::command::Command,
-    installer::{Action, Session, Status, Target, Update, driver::StartError, manifests::HELM_IMAGE},
+    helm::{
+        command::Command,
+        diagnosis::{Cause, Diagnosis, Place},
+    },
+    installer::{
+        Action, JobSettings, Session, Status, Target, Update,
+        driver::StartError,
+        manifests::{BINDING_NAME, SERVICE_ACCOUNT_NAME},
+    },
 };
 use futures::future::{Either, LocalBoxFuture, select};
 use tokio::sync::Notify;
@@ -19,14 +26,21 @@ pub struct Browser<'world> {
     /// Everything that the page has said, oldest first, without repetitions.
     said: Rc<RefCell<Vec<Status>>>,
     world: &'world dyn World,
+    /// What the page's settings give to Helm's Jobs.
+    pub settings: RefCell<JobSettings>,
 }
 
 impl<'world> Browser<'world> {
     /// Opens a page in `world`.
     pub fn open(world: &'world dyn World, user: &str) -> Self {
+        Self::open_at(world, user, Target::default())
+    }
+
+    /// Opens a page on another target.
+    pub fn open_at(world: &'world dyn World, user: &str, target: Target) -> Self {
         let (told, said) = (Rc::new(Notify::new()), Rc::new(RefCell::new(Vec::<Status>::new())));
         let (tell, keep) = (told.clone(), said.clone());
-        let session = Session::open(Client::new(world.transport(user)), Target::default(), move |update| {
+        let session = Session::open(Client::new(world.transport(user)), target, move |update| {
             if let Update::Status(status) = update {
                 let mut said = keep.borrow_mut();
                 if said.last() != Some(&*status) {
@@ -35,7 +49,8 @@ impl<'world> Browser<'world> {
             }
             tell.notify_one();
         });
-        Self { session, told, said, world }
+        let settings = JobSettings { image: world.helm_image(), ..JobSettings::default() };
+        Self { session, told, said, world, settings: RefCell::new(settings) }
     }
 
     /// Waits until the page says what is wanted.
@@ -56,6 +71,26 @@ impl<'world> Browser<'world> {
             Some(status) => status,
             None => panic!("the page never said that {what}; it says {:#?}", self.session.status()),
         }
+    }
+
+    /// Waits until the page names `cause`, and returns what it says; each has words for people and lines to copy.
+    ///
+    /// # Panics
+    /// When it doesn't in time.
+    pub async fn until_named(&self, cause: Cause) -> Diagnosis {
+        let names = |status: &Status| status.diagnoses().into_iter().find(|found| found.cause == cause);
+        let status = self.until(&format!("it is {cause:?}"), |status| names(status).is_some()).await;
+        let found = names(&status).expect("it was named");
+        let place = Place {
+            namespace: &status.target.namespace,
+            release: &status.target.release,
+            job: status.last.as_ref().map_or("", |last| &last.job),
+            service_account: SERVICE_ACCOUNT_NAME,
+            binding: BINDING_NAME,
+        };
+        assert!(!found.title().is_empty() && !found.cause().is_empty() && !found.next_step().is_empty(), "{found:?}");
+        assert!(!found.cause.kubectl(place).is_empty(), "{found:?} has no line to copy");
+        found
     }
 
     /// Waits until Helm's log has what is wanted.
@@ -82,7 +117,18 @@ impl<'world> Browser<'world> {
 
     /// Clicks Install, Update, Uninstall and so on.
     pub async fn run(&self, command: Command, values: &str) -> Result<(), StartError> {
-        let action = Action { command, values: values.to_owned(), image: HELM_IMAGE.to_owned() };
+        let settings = self.settings.borrow().clone();
+        self.run_with(settings, command, values).await
+    }
+
+    /// The same with another image of Helm.
+    pub async fn run_in(&self, image: &str, command: Command, values: &str) -> Result<(), StartError> {
+        let settings = JobSettings { image: image.parse().expect("an image"), ..self.settings.borrow().clone() };
+        self.run_with(settings, command, values).await
+    }
+
+    async fn run_with(&self, settings: JobSettings, command: Command, values: &str) -> Result<(), StartError> {
+        let action = Action { command, values: values.to_owned(), settings };
         let plan = self.session.plan(&action).expect("a plan");
         self.session.begin(plan).await
     }

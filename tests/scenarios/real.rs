@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossview_headlamp::cluster::{ApiError, Client, Message, Reply, Request, Timestamp, Transport};
+use crossview_headlamp::{
+    cluster::{ApiError, Client, Message, Reply, Request, Timestamp, Transport},
+    installer::{ImageRef, manifests::HELM_IMAGE},
+};
 use futures::{
     SinkExt, StreamExt,
     future::LocalBoxFuture,
@@ -20,11 +23,16 @@ use serde_json::{Value, json};
 
 use super::world::World;
 
+/// What [`World::hold_config_maps`] makes.
+const HOLD: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/crossview-stories";
+
 /// One story at a time: the chart's cluster-wide objects have fixed names.
 static TURN: Mutex<()> = Mutex::new(());
 
 struct RealCluster {
     about: Value,
+    /// The major version of Helm.
+    helm: &'static str,
     proxies: RefCell<BTreeMap<String, Rc<Proxy>>>,
 }
 
@@ -42,11 +50,11 @@ impl Drop for Proxy {
 }
 
 impl RealCluster {
-    fn new() -> Self {
+    fn new(helm: &'static str) -> Self {
         let path = std::env::var("CROSSVIEW_TEST_CLUSTER")
             .expect("CROSSVIEW_TEST_CLUSTER: the path of cluster.json; see tests/cluster/README.md");
         let text = std::fs::read_to_string(path).expect("cluster.json");
-        Self { about: serde_json::from_str(&text).expect("cluster.json"), proxies: RefCell::default() }
+        Self { about: serde_json::from_str(&text).expect("cluster.json"), helm, proxies: RefCell::default() }
     }
 
     fn about(&self, pointer: &str) -> &str {
@@ -73,10 +81,20 @@ impl RealCluster {
     /// Brings the cluster back to how it was: no Crossview, none of our objects.
     async fn clear(&self) {
         let admin = Client::new(self.transport("admin"));
+        // What a story that failed has left behind.
+        let nodes = self.read("/api/v1/nodes").await.expect("nodes");
+        for node in nodes["items"].as_array().into_iter().flatten() {
+            let path = format!("/api/v1/nodes/{}", node["metadata"]["name"].as_str().unwrap_or_default());
+            let _ = admin.object(Request::merge(path, json!({"spec": {"unschedulable": null}}))).await;
+        }
+        let hold = "/api/v1/namespaces/crossview/configmaps/hold";
+        let _ = admin.object(Request::merge(hold, json!({"metadata": {"finalizers": null}}))).await;
         let everything = [
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/crossview-test",
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/crossview-helm-installer-admin",
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/crossview-binding",
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/crossview-role",
+            HOLD,
             "/api/v1/namespaces/crossview",
         ];
         for path in everything {
@@ -116,9 +134,83 @@ impl World for RealCluster {
         })
     }
 
+    fn create<'a>(&'a self, path: &'a str, object: Value) -> LocalBoxFuture<'a, ()> {
+        let admin = Client::new(self.transport("admin"));
+        Box::pin(async move {
+            let done = admin.object(Request::create(path, object)).await;
+            assert!(done.is_ok(), "{path}: {done:?}");
+        })
+    }
+
+    fn patch<'a>(&'a self, path: &'a str, patch: Value) -> LocalBoxFuture<'a, ()> {
+        let admin = Client::new(self.transport("admin"));
+        Box::pin(async move {
+            let done = admin.object(Request::merge(path, patch)).await;
+            assert!(done.is_ok(), "{path}: {done:?}");
+        })
+    }
+
+    fn denying_webhook(&self) -> Value {
+        let authority = std::fs::read(self.about("/certificateAuthority")).expect("the authority's certificate");
+        json!({"url": self.about("/admission"), "caBundle": base64(&authority)})
+    }
+
+    fn helm_image(&self) -> ImageRef {
+        // A cluster that somebody brings has a way to the images that people use.
+        let found = self.about.pointer(&format!("/helmImages/{}", self.helm)).and_then(Value::as_str);
+        let image = found.unwrap_or(if self.helm == "3" { "docker.io/alpine/helm:3.19.0" } else { HELM_IMAGE });
+        image.parse().expect("an image")
+    }
+
+    fn unknown_authority(&self) -> String {
+        std::fs::read_to_string(self.about("/unknownAuthority")).expect("a certificate")
+    }
+
+    fn hold_config_maps(&self) -> LocalBoxFuture<'_, ()> {
+        // A webhook that takes the question and never answers; after half a minute the write goes on without it.
+        let webhook = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "crossview-stories"},
+            "webhooks": [{
+                "name": "silent.registry.test", "clientConfig": {"url": "https://silent.registry.test/"}, "timeoutSeconds": 30,
+                "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "matchConditions": [{"name": "crossviews", "expression": "request.name == 'crossview-config'"}],
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}],
+            }],
+        });
+        let (path, _) = HOLD.rsplit_once('/').expect("a collection");
+        Box::pin(async move {
+            self.create(path, webhook).await;
+            // The API server reads its webhooks by a watch of its own: until it has, a write is not held.
+            let trial = || json!({"metadata": {"name": "crossview-config", "namespace": "crossview-held"}});
+            let admin = Client::new(self.transport("admin"));
+            let _ = admin
+                .object(Request::create("/api/v1/namespaces", json!({"metadata": {"name": "crossview-held"}})))
+                .await;
+            for _ in 0..100 {
+                let path = "/api/v1/namespaces/crossview-held/configmaps?dryRun=All";
+                let write = admin.object(Request::create(path, trial()));
+                if tokio::time::timeout(Duration::from_millis(500), write).await.is_err() {
+                    return;
+                }
+            }
+            panic!("writes of ConfigMaps are not held");
+        })
+    }
+
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let of = |chunk: &[u8]| {
+        let number = (0..3).fold(0_usize, |number, i| number << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+        [0, 1, 2, 3].map(|i| if i <= chunk.len() { char::from(DIGITS[number >> (18 - 6 * i) & 63]) } else { '=' })
+    };
+    bytes.chunks(3).flat_map(of).collect()
 }
 
 struct ProxyTransport {
@@ -138,8 +230,8 @@ impl Transport for ProxyTransport {
             .http
             .request(method, format!("http://{}{}", self.proxy.address, request.path))
             .header("Accept", request.accept());
-        if let (Some(media_type), Some(body)) = (request.content_type(), request.body()) {
-            call = call.header("Content-Type", media_type).body(body.to_string());
+        if let (Some(media_type), Some(body)) = (request.content_type(), request.body_text()) {
+            call = call.header("Content-Type", media_type).body(body);
         }
         let proxy = self.proxy.clone();
         Box::pin(async move {
@@ -212,14 +304,27 @@ impl Transport for ProxyTransport {
 }
 
 fn tell(story: impl AsyncFnOnce(&dyn World)) {
+    tell_with("4", story);
+}
+
+fn tell_with_helm_3(story: impl AsyncFnOnce(&dyn World)) {
+    tell_with("3", story);
+}
+
+fn tell_with(helm: &'static str, story: impl AsyncFnOnce(&dyn World)) {
     // A story that failed has said so; the next one begins by clearing up.
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let cluster = RealCluster::new();
+        let cluster = RealCluster::new(helm);
         cluster.clear().await;
         story(&cluster).await;
     });
 }
 
 super::stories::stories!(tell);
+
+/// What Helm does, done by Helm 3.
+mod with_helm_3 {
+    super::super::stories::operations!(super::tell_with_helm_3);
+}

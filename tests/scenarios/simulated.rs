@@ -4,6 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use crossview_headlamp::{
     cluster::{ApiError, Client, Request, Transport},
+    installer::ImageRef,
     preview::{Clock, SimulatedCluster, User, VirtualTime},
 };
 use futures::future::LocalBoxFuture;
@@ -45,6 +46,39 @@ impl World for Simulated {
             let done = self.admin().object(Request::delete(path, json!({"propagationPolicy": "Foreground"}))).await;
             assert!(done.is_ok(), "{path}: {done:?}");
         })
+    }
+
+    fn create<'a>(&'a self, path: &'a str, object: Value) -> LocalBoxFuture<'a, ()> {
+        let admin = self.admin();
+        Box::pin(async move {
+            let done = admin.object(Request::create(path, object)).await;
+            assert!(done.is_ok(), "{path}: {done:?}");
+        })
+    }
+
+    fn patch<'a>(&'a self, path: &'a str, patch: Value) -> LocalBoxFuture<'a, ()> {
+        let admin = self.admin();
+        Box::pin(async move {
+            let done = admin.object(Request::merge(path, patch)).await;
+            assert!(done.is_ok(), "{path}: {done:?}");
+        })
+    }
+
+    fn denying_webhook(&self) -> Value {
+        json!({"url": "https://admission.test/deny"})
+    }
+
+    fn helm_image(&self) -> ImageRef {
+        ImageRef::default()
+    }
+
+    fn unknown_authority(&self) -> String {
+        "Authority that nobody knows".to_owned()
+    }
+
+    fn hold_config_maps(&self) -> LocalBoxFuture<'_, ()> {
+        // A page here is told of each step before the next one is taken.
+        Box::pin(async {})
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"math/big"
 	"sync"
@@ -30,6 +31,11 @@ type issuer struct {
 type authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
+}
+
+// pem is the authority's certificate as people give it to those who are to trust it.
+func (a authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
 // newIssuer reads the trusted authority from two PEM files and makes the unknown one.

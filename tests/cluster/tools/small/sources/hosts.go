@@ -21,6 +21,14 @@ func byHost(handlers map[string]http.Handler) http.Handler {
 	})
 }
 
+// withRepository serves a chart repository below /charts/ beside what else there is.
+func withRepository(charts string, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/charts/", http.StripPrefix("/charts/", http.FileServer(http.Dir(charts))))
+	mux.Handle("/", next)
+	return mux
+}
+
 // readOnly refuses what would change a registry: the names outside are for pulling.
 func readOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

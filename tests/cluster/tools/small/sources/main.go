@@ -25,7 +25,7 @@ import (
 const (
 	ghcr       = "ghcr.io"                      // a registry that wants an anonymous token first, as GitHub's does
 	pages      = "crossplane-contrib.github.io" // the HTTP chart repository
-	private    = "private.registry.test"        // a registry with a login
+	private    = "private.registry.test"        // a registry with a login, and below /charts/ a repository
 	limited    = "limited.registry.test"        // a registry that answers 429
 	slow       = "slow.registry.test"           // a registry that holds its answers until told
 	untrusted  = "untrusted.registry.test"      // a registry whose certificate nobody trusts
@@ -43,26 +43,32 @@ func main() {
 	charts := flag.String("charts", "", "folder of the HTTP chart repository: index.yaml and *.tgz")
 	caCert := flag.String("ca-cert", "", "PEM certificate of the trusted test authority")
 	caKey := flag.String("ca-key", "", "PEM key of the trusted test authority")
+	unknown := flag.String("unknown-ca-file", "", "where the certificate of the authority that nobody knows is written")
 	ready := flag.String("ready-file", "", "made once everything listens")
 	flag.Parse()
-	if err := serve(*address, *silent, *charts, *caCert, *caKey, *ready); err != nil {
+	if err := serve(*address, *silent, *charts, *caCert, *caKey, *unknown, *ready); err != nil {
 		fmt.Fprintln(os.Stderr, "sources:", err)
 		os.Exit(1)
 	}
 }
 
 // serve listens everywhere, says so by the ready file, and returns when one of the servers fails.
-func serve(address, silent, charts, caCert, caKey, ready string) error {
+func serve(address, silent, charts, caCert, caKey, unknown, ready string) error {
 	issuer, err := newIssuer(caCert, caKey)
 	if err != nil {
 		return err
+	}
+	if unknown != "" {
+		if err := os.WriteFile(unknown, issuer.unknown.pem(), 0o644); err != nil {
+			return err
+		}
 	}
 	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	gate := newGate(maxHold)
 	outside := map[string]http.Handler{
 		ghcr:      anonymousToken(ghcr, readOnly(store)),
 		pages:     http.StripPrefix(repository, http.FileServer(http.Dir(charts))),
-		private:   basicAuth(login, password, readOnly(store)),
+		private:   basicAuth(login, password, withRepository(charts, readOnly(store))),
 		limited:   http.HandlerFunc(tooManyRequests),
 		slow:      gate.hold(readOnly(store)),
 		untrusted: readOnly(store),
