@@ -173,13 +173,13 @@ test('a socket that is closed before it is there leaves nothing open', async ({
     const fail = () => {
       throw new Error('told of something after close');
     };
-    host.socket('/api/v1/namespaces?watch=1', [], fail, fail, fail).close();
+    host.socket('/api/v1/namespaces?watch=1&limit=7', [], fail, fail, fail).close();
   });
 
   const states = () =>
     page.evaluate(() => {
       const { made } = window as unknown as { made: WebSocket[] };
-      const ours = made.filter(({ url }) => url.includes('/api/v1/namespaces?watch=1'));
+      const ours = made.filter(({ url }) => url.includes('/api/v1/namespaces?watch=1&limit=7'));
       return ours.map(({ readyState }) => readyState);
     });
   await expect.poll(states).toEqual([3]);

@@ -264,19 +264,22 @@ export function recordStages(page: Page): Promise<JSHandle<string[]>> {
 
 /** What the page sends to the cluster from now on that may change something: method and path. */
 export function recordWrites(page: Page): string[] {
-  const writes: string[] = [];
+  const sent: string[] = [];
   page.on('request', (request: Request) => {
-    const { pathname } = new URL(request.url());
-    if (request.method() !== 'GET' && pathname.startsWith('/clusters/')) {
-      writes.push(`${request.method()} ${pathname}`);
+    const { pathname, searchParams } = new URL(request.url());
+    const writes = request.method() !== 'GET' && !searchParams.has('dryRun');
+    if (writes && pathname.startsWith('/clusters/')) {
+      sent.push(`${request.method()} ${pathname}`);
     }
   });
-  return writes;
+  return sent;
 }
 
 /** What the page keeps open to the cluster, WebSockets and fetched streams, by their addresses. */
 export interface Streams {
   open(): Promise<string[]>;
+  /** Port-forwards to pods, which the tunnel to Crossview is made of. */
+  openForwards(): Promise<string[]>;
 }
 
 /** Follows what is open, from the page's next load on; what Headlamp itself watches doesn't count. */
@@ -301,12 +304,15 @@ export async function recordStreams(page: Page): Promise<Streams> {
     };
     Object.assign(window, { openSockets: () => [...all].map(({ url }) => url) });
   });
+  const openSockets = () =>
+    page.evaluate(() => (window as unknown as { openSockets(): string[] }).openSockets());
   return {
     async open() {
-      const sockets = await page.evaluate(() =>
-        (window as unknown as { openSockets(): string[] }).openSockets()
-      );
-      return [...sockets, ...fetched.values()].filter(url => url.includes('allowWatchBookmarks'));
+      const all = [...(await openSockets()), ...fetched.values()];
+      return all.filter(url => url.includes('allowWatchBookmarks'));
+    },
+    async openForwards() {
+      return (await openSockets()).filter(url => url.includes('/portforward'));
     },
   };
 }

@@ -189,10 +189,17 @@ test('an image of Helm that can’t be pulled is named, and Cancel ends it', asy
 
   await install(page);
 
-  await expect(shown(page).getByRole('alert')).toContainText("An image can't be pulled");
+  const trouble = shown(page)
+    .getByRole('alert')
+    .filter({ hasText: "Helm's image can't be pulled" });
+  await expect(trouble).toBeVisible();
   await expect(shown(page)).toContainText('docker.io/alpine/helm:4.3.1: not found');
   await look('helm-image');
   await button(page, 'Cancel').click();
+  const asked = page.getByRole('dialog');
+  await expect(asked).toContainText('Helm has changed nothing yet');
+  await look('cancel-asks');
+  await asked.getByRole('button', { name: 'Cancel it' }).click();
   await expect(title(page, 'Not installed')).toBeVisible();
 });
 
@@ -200,13 +207,13 @@ test('an image of Helm that can’t be pulled is named, and Cancel ends it', asy
 const CAUSES = [
   {
     fault: 'app-image',
-    cause: "An image can't be pulled",
+    cause: "Crossview's image can't be pulled",
     words: 'ghcr.io/crossplane-contrib/crossview:v4.6.0',
   },
-  { fault: 'crash-loop', cause: 'The program ends right after its start', words: 'back-off' },
-  { fault: 'unschedulable', cause: 'No node takes its pod', words: 'Insufficient memory' },
-  { fault: 'quota', cause: 'Its pod is refused', words: 'exceeded quota' },
-  { fault: 'out-of-memory', cause: 'Installing Crossview failed', words: 'OOMKilled' },
+  { fault: 'crash-loop', cause: 'Crossview ends right after its start', words: 'back-off' },
+  { fault: 'unschedulable', cause: 'No node takes the pod', words: 'Insufficient memory' },
+  { fault: 'quota', cause: "The namespace's quota is used up", words: 'exceeded quota' },
+  { fault: 'out-of-memory', cause: "Helm's pod was killed", words: 'OOMKilled' },
   { fault: 'registry-refuses', cause: "Registry can't be reached", words: 'connection refused' },
 ] as const;
 

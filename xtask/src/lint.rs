@@ -50,7 +50,9 @@ pub fn run(project: &Project) -> anyhow::Result<()> {
             arguments.push("--test=components");
         }
         arguments.extend(["--", "--deny=warnings"]);
-        cargo(project, step, &arguments)
+        cargo(project, step, &arguments)?;
+        let tunnel = ["clippy", "--package=crossview-tunnel", "--target=wasm32-unknown-unknown", "--lib"];
+        cargo(project, step, &[&tunnel[..], &["--", "--deny=warnings"]].concat())
     });
     check("documentation", &mut |step| {
         let mut command = Command::new("cargo");

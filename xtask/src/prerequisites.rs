@@ -145,6 +145,17 @@ pub fn browser(project: &Project) -> Result<Option<PathBuf>, Missing> {
     })
 }
 
+/// The system's Firefox, which one test drives: `CROSSVIEW_FIREFOX`, else on PATH, else from apt where that may be
+/// done; `None` where it can't be had.
+pub fn firefox() -> Option<PathBuf> {
+    let chosen = || std::env::var_os("CROSSVIEW_FIREFOX").map(PathBuf::from).filter(|path| path.is_file());
+    let found = || chosen().or_else(|| find_program(&["firefox-esr", "firefox"]));
+    found().or_else(|| {
+        apt_install(&["firefox-esr"]);
+        found()
+    })
+}
+
 /// `CROSSVIEW_CHROMIUM`, else a Chromium or Chrome on PATH.
 fn find_browser() -> Option<PathBuf> {
     let chosen = std::env::var_os("CROSSVIEW_CHROMIUM").map(PathBuf::from).filter(|path| path.is_file());

@@ -198,6 +198,8 @@ impl Session<'_> {
             tests.env_remove("PREVIEW_CLUSTER_URL");
             tests.envs(cluster_address.map(|address| ("PREVIEW_CLUSTER_URL", address)));
             tests.envs(prerequisites::browser(project)?.map(|path| ("CROSSVIEW_CHROMIUM", path)));
+            tests.env_remove("CROSSVIEW_FIREFOX");
+            tests.envs(prerequisites::firefox().map(|path| ("CROSSVIEW_FIREFOX", path)));
             tests.envs(long.then_some(("CROSSVIEW_TEST_LONG", "1")));
             counted(step, &mut tests, count_playwright)
         });
