@@ -266,7 +266,9 @@ test('while it is loaded the page says so; a frame that stays silent is told of'
 
   await expect(note(page)).toHaveText('Crossview is being loaded.');
   await takeScreenshots('tunnel-loading');
-  await expect(note(page)).toHaveText('This takes long. It waits for: the frame');
+  await expect(note(page)).toHaveText('This takes long. It waits for: the frame', {
+    timeout: 22_000,
+  });
   letThrough();
   await expect(heading(page, 'Providers')).toBeVisible();
   await expect(note(page)).toHaveCount(0);
