@@ -72,8 +72,8 @@ extern "C" {
         listeners: &Object,
     ) -> Result<HostTunnel, JsValue>;
 
-    #[wasm_bindgen(method, catch, js_name = loadTunnel)]
-    fn load_host_tunnel(this: &Host) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = prepareTunnel)]
+    fn prepare_host_tunnel(this: &Host, element: &HtmlElement) -> Result<(), JsValue>;
 
     type HostTunnel;
 
@@ -189,8 +189,8 @@ pub trait Surroundings {
         false
     }
 
-    /// Loads what [`Surroundings::open_tunnel`] needs, ahead of its use.
-    fn load_tunnel(&self) {}
+    /// Has ready what [`Surroundings::open_tunnel`] needs in `element`, ahead of its use.
+    fn prepare_tunnel(&self, _element: &HtmlElement) {}
 
     /// Shows Crossview in `element` by a tunnel through the API server; `None` where there is none.
     fn open_tunnel(
@@ -232,9 +232,9 @@ impl Surroundings for Host {
         true
     }
 
-    fn load_tunnel(&self) {
+    fn prepare_tunnel(&self, element: &HtmlElement) {
         // What is wrong with it is said when it is opened.
-        let _ = self.load_host_tunnel();
+        let _ = self.prepare_host_tunnel(element);
     }
 
     fn open_tunnel(

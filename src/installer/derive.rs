@@ -467,7 +467,8 @@ fn notices(target: &Target, snapshot: &Snapshot, operating: Option<&Operating>) 
     for (what, error) in unseen(snapshot) {
         notices.push(Notice::Unseen { what, error });
     }
-    for (permission, message) in &snapshot.rights.refused {
+    for (permission, message) in snapshot.rights.refused.iter().filter(|(permission, _)| permission.is_for_operations())
+    {
         notices.push(Notice::Refused { permission: *permission, message: message.clone() });
     }
     notices
@@ -520,7 +521,7 @@ fn offer(snapshot: &Snapshot, phase: &Phase, busy: bool, applicable: bool, with_
         Permission::CreateNamespace => matches!(snapshot.namespace.one(), Seen::Absent),
         Permission::ManageServiceAccount => with_rights && matches!(snapshot.service_account.one(), Seen::Absent),
         Permission::BindClusterAdmin | Permission::DeleteBinding | Permission::CreateSecret => with_rights,
-        _ => true,
+        other => other.is_for_operations(),
     };
     match snapshot.rights.refused.iter().map(|(permission, _)| permission).find(needed) {
         Some(permission) => Offer::Withheld(Withheld::Refused(*permission)),
@@ -783,6 +784,18 @@ mod tests {
         snapshot.rights.refused = vec![(Permission::BindClusterAdmin, "no".to_owned())];
 
         assert_eq!(status(&snapshot).install, Offer::Withheld(Withheld::Refused(Permission::BindClusterAdmin)));
+    }
+
+    #[test]
+    fn who_may_not_forward_ports_may_install_all_the_same() {
+        let mut snapshot = empty();
+        let permissions = [Permission::GetPortForward, Permission::CreatePortForward];
+        snapshot.rights.refused = permissions.map(|permission| (permission, "no".to_owned())).to_vec();
+
+        let status = status(&snapshot);
+
+        assert!(status.install.is_offered());
+        assert_eq!(status.notices, []);
     }
 
     #[test]

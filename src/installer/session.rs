@@ -612,6 +612,8 @@ async fn ask(client: &Client, target: &Target, permission: Permission) -> Option
         Permission::PatchJob => (kinds::JOB, "patch"),
         Permission::CreateSecret => (kinds::SECRET, "create"),
         Permission::DeleteBinding => (kinds::BINDING, "delete"),
+        Permission::GetPortForward => (kinds::POD, "get"),
+        Permission::CreatePortForward => (kinds::POD, "create"),
         // Access reviews know nothing of escalation: try the very write.
         // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
         Permission::BindClusterAdmin => {
@@ -623,11 +625,13 @@ async fn ask(client: &Client, target: &Target, permission: Permission) -> Option
             };
         }
     };
+    let subresource = if kind == kinds::POD { "portforward" } else { "" };
     let namespaced = kind != kinds::NAMESPACE && kind != kinds::BINDING;
     let namespace = if namespaced { target.namespace.as_str() } else { "" };
     let fields = [
         ("/spec/resourceAttributes/group", kind.group()),
         ("/spec/resourceAttributes/resource", kind.plural),
+        ("/spec/resourceAttributes/subresource", subresource),
         ("/spec/resourceAttributes/verb", verb),
         ("/spec/resourceAttributes/namespace", namespace),
     ];
@@ -635,5 +639,7 @@ async fn ask(client: &Client, target: &Target, permission: Permission) -> Option
     let answer =
         client.read::<Review>(Request::create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)).await;
     let place = if namespaced { format!(" in the namespace {namespace}") } else { String::new() };
-    answer.ok().filter(|review| !review.status.allowed).map(|_| format!("{verb} {}{place}", kind.plural))
+    let of = if subresource.is_empty() { "" } else { "/" };
+    let refusal = |_| format!("{verb} {}{of}{subresource}{place}", kind.plural);
+    answer.ok().filter(|review| !review.status.allowed).map(refusal)
 }

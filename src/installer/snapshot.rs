@@ -263,11 +263,15 @@ pub enum Permission {
     BindClusterAdmin,
     /// Take that binding away again.
     DeleteBinding,
+    /// Open a port-forward to a pod, which is what a tunnel is made of.
+    GetPortForward,
+    /// What the API server asks for beside that since Kubernetes 1.35.
+    CreatePortForward,
 }
 
 impl Permission {
-    /// All of them, in the order in which an operation needs them.
-    pub const ALL: [Self; 8] = [
+    /// All of them, in the order in which an operation needs them; those that none needs come last.
+    pub const ALL: [Self; 10] = [
         Self::CreateNamespace,
         Self::ManageServiceAccount,
         Self::ManageLease,
@@ -276,7 +280,15 @@ impl Permission {
         Self::CreateSecret,
         Self::BindClusterAdmin,
         Self::DeleteBinding,
+        Self::GetPortForward,
+        Self::CreatePortForward,
     ];
+
+    /// Whether an operation needs it.
+    #[must_use]
+    pub const fn is_for_operations(self) -> bool {
+        !matches!(self, Self::GetPortForward | Self::CreatePortForward)
+    }
 }
 
 /// What the user may do: `Some(words)` for what the cluster has said no to.
@@ -353,4 +365,51 @@ pub struct Snapshot {
     pub kubernetes: String,
     /// What a container of Crossview that ends again and again said last.
     pub crash: CrashLog,
+}
+
+impl Snapshot {
+    /// Whether the cluster has said that the user may not open a tunnel. A WebSocket is a GET; since Kubernetes 1.35 the
+    /// API server wants `create` of whoever upgrades it to a port-forward, too:
+    /// <https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/AuthorizePodWebsocketUpgradeCreatePermission/>.
+    #[must_use]
+    pub fn refuses_tunnel(&self) -> bool {
+        let refused = |permission| self.rights.refused.iter().any(|(of, _)| *of == permission);
+        refused(Permission::GetPortForward) || refused(Permission::CreatePortForward) && wants_create(&self.kubernetes)
+    }
+}
+
+/// Whether this is 1.35 or newer; `v1.34.4`, `v1.35.0-gke.1`, `v1.36+`.
+fn wants_create(kubernetes: &str) -> bool {
+    let minor = kubernetes.strip_prefix("v1.").and_then(|rest| rest.get(..2));
+    minor.and_then(|minor| minor.parse::<u8>().ok()).is_some_and(|minor| minor >= 35)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_kubernetes_1_35_a_tunnel_wants_create_too() {
+        let refuses = |kubernetes: &str, refused: &[Permission]| {
+            let mut snapshot = Snapshot { kubernetes: kubernetes.to_owned(), ..Snapshot::default() };
+            for permission in refused {
+                snapshot.rights.set(*permission, Some("no".to_owned()));
+            }
+            snapshot.refuses_tunnel()
+        };
+        let (get, create) = (Permission::GetPortForward, Permission::CreatePortForward);
+
+        for kubernetes in ["", "v1.25.3", "v1.34.4", "v1.35.0-gke.1", "v1.36+", "v2.0.0"] {
+            assert!(!refuses(kubernetes, &[]), "{kubernetes}");
+            assert!(!refuses(kubernetes, &[Permission::CreateJob]), "{kubernetes}");
+            assert!(refuses(kubernetes, &[get]), "{kubernetes}");
+        }
+        // What isn't known refuses nothing: the API server has the last word.
+        for kubernetes in ["", "v1.9.1", "v1.34.4", "1.35.0", "v1.3"] {
+            assert!(!refuses(kubernetes, &[create]), "{kubernetes}");
+        }
+        for kubernetes in ["v1.35.0", "v1.35.0-gke.1", "v1.36+", "v1.40.0-alpha.0"] {
+            assert!(refuses(kubernetes, &[create]), "{kubernetes}");
+        }
+    }
 }

@@ -319,8 +319,9 @@ pub fn mount(parent: &web_sys::Element, surroundings: Rc<dyn Surroundings>, tran
 
 /// The whole page.
 fn view(page: &Page) -> Node {
-    let shown = if page.model().viewer.is_some() { open::viewer(page) } else { details(page) };
-    classed("div", "cv").child(element("style").child(include_str!("page.css"))).child(shown).into()
+    let shown = if open::is_shown(page) { open::viewer(page) } else { details(page) };
+    let style = element("style").child(include_str!("page.css"));
+    classed("div", "cv").child(style).child(shown).child(open::place(page)).into()
 }
 
 /// Everything but Crossview itself. Each part has its place, whether something stands there or not.

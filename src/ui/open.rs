@@ -33,6 +33,8 @@ const RETRY: Duration = Duration::from_secs(2);
 const MOST_UNSUPPORTED: usize = 20;
 /// The frame that shows Crossview.
 const FRAME: &str = "cv-frame";
+/// Where a tunnel shows it.
+const PLACE: &str = "cv-place";
 /// How long the page may take to read the cluster, where it is opened at Crossview, and pause between two looks.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
 const READING_PAUSE: Duration = Duration::from_millis(50);
@@ -54,6 +56,8 @@ struct Shown {
 /// What the viewer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum View {
+    /// The button is held down: what is likely to be shown gets ready, and the details stay.
+    Pressed,
     /// Asks the ways for Crossview's health, one after the other.
     Looking,
     /// Has Headlamp open a port-forward.
@@ -108,21 +112,57 @@ pub(super) fn resume(page: &Page) {
     }
 }
 
-/// Loads what a tunnel needs, ahead of its use.
+/// Where a tunnel shows Crossview. It stands on the page all the time, as what is in it can't be moved to another place.
+pub(super) fn place(page: &Page) -> Node {
+    let is_shown = page.model().viewer.as_ref().is_some_and(|viewer| viewer.view == View::Tunnel);
+    classed("div", "cv-frame").with("id", PLACE).with_if(!is_shown, "hidden").into()
+}
+
+/// An element of the page.
+fn find_element(id: &str) -> Option<web_sys::HtmlElement> {
+    Some(web_sys::window()?.document()?.get_element_by_id(id)?.unchecked_into())
+}
+
+/// Has ready what a tunnel needs, ahead of its use.
 pub(super) fn prepare(page: &Page) {
-    page.surroundings().load_tunnel();
+    if let Some(place) = find_element(PLACE) {
+        page.surroundings().prepare_tunnel(&place);
+    }
+}
+
+/// Why Crossview can't be opened by this user, said before it is tried: no way is left but the user's own terminal.
+pub(super) fn refused(page: &Page) -> Node {
+    let ways = ways(page);
+    let is_refused = |route: &Route| matches!(route.end, End::Blocked(Obstacle::TunnelRefused { .. }));
+    let is_usable = |route: &Route| matches!(route.end, End::At(_)) && !route.way.is_port_forward();
+    match ways.iter().find(|route| is_refused(route)) {
+        Some(Route { end: End::Blocked(obstacle), .. }) if !ways.iter().any(is_usable) => {
+            paragraph("cv-muted", &format!("Open Crossview: {obstacle}."))
+        }
+        _ => nothing(),
+    }
 }
 
 /// Shows Crossview, or how to reach it.
 pub(super) fn open(page: &Page) {
-    prepare(page);
-    let address = Field::new(page.surroundings().load(URL_SETTING));
+    press(page);
     let path = page.model().path.clone();
     link(page, &path);
-    page.change(|model| {
+    find(page);
+}
+
+/// Has ready what is likely to be shown, while the button is held down.
+pub(super) fn press(page: &Page) {
+    if page.model().viewer.is_some() {
+        return;
+    }
+    prepare(page);
+    let address = Field::new(page.surroundings().load(URL_SETTING));
+    {
+        let mut model = page.0.model.borrow_mut();
         model.address = address;
         model.viewer = Some(Viewer {
-            view: View::Looking,
+            view: View::Pressed,
             silent: Vec::new(),
             answered: None,
             tunnel: None,
@@ -132,8 +172,20 @@ pub(super) fn open(page: &Page) {
             looking: None,
             forward: None,
         });
-    });
-    find(page);
+    }
+    guess(page);
+}
+
+/// The pointer has left the button: it was not meant.
+pub(super) fn release(page: &Page) {
+    if !is_shown(page) {
+        close(page);
+    }
+}
+
+/// Whether Crossview stands in the place of the details.
+pub(super) fn is_shown(page: &Page) -> bool {
+    page.model().viewer.as_ref().is_some_and(|viewer| viewer.view != View::Pressed)
 }
 
 /// Crossview, or how to reach it.
@@ -148,7 +200,7 @@ pub(super) fn viewer(page: &Page) -> Node {
             let state = state(Tone::Busy, "Headlamp opens a port-forward").with("role", "status");
             section(Tone::Busy).child(state).child(row(vec![back(page)])).into()
         }
-        Some(View::Looking) | None => {
+        Some(View::Looking | View::Pressed) | None => {
             section(Tone::Busy).child(state(Tone::Busy, "Looking for a way to Crossview").with("role", "status")).into()
         }
     };
@@ -190,8 +242,14 @@ fn change(page: &Page, change: impl FnOnce(&mut Viewer)) {
 }
 
 fn set_view(page: &Page, view: View) {
-    close_tunnel(page);
+    let is_tunnel = view == View::Tunnel;
+    if !is_tunnel {
+        close_tunnel(page);
+    }
     change(page, |viewer| viewer.view = view);
+    if is_tunnel {
+        open_tunnel(page);
+    }
 }
 
 /// Ends the look that goes on, so that it takes no view away that the user has chosen.
@@ -259,7 +317,7 @@ fn ways(page: &Page) -> Vec<Route> {
         routes: &reach.routes,
         gateways: &reach.gateways,
         pod,
-        tunnel_refused: reach.tunnel_refused,
+        tunnel_refused: snapshot.refuses_tunnel(),
     };
     let mut routes = routes(browser, surroundings.load(URL_SETTING).parse().ok().as_ref(), exposed);
     let chosen = surroundings.load(WAY_SETTING);
@@ -279,7 +337,8 @@ fn look(page: &Page) {
 
 /// The same by what was read before, where something was: it is read again behind that.
 fn find(page: &Page) {
-    set_view(page, View::Looking);
+    change(page, |viewer| viewer.view = View::Looking);
+    guess(page);
     let (looking, session) = (page.clone(), page.session());
     run(
         page,
@@ -302,6 +361,15 @@ fn find(page: &Page) {
             }
         }),
     );
+}
+
+/// Where the tunnel is the best way as far as is known now, it gets ready while the rest is read; nothing of it is seen
+/// before that.
+fn guess(page: &Page) {
+    let by_itself = |route: &Route| !matches!(route.end, End::Blocked(_)) && !route.way.is_port_forward();
+    if matches!(ways(page).into_iter().find(by_itself), Some(Route { end: End::Tunnel { .. }, .. })) {
+        open_tunnel(page);
+    }
 }
 
 /// The best way that answers.
@@ -498,8 +566,7 @@ fn frame(page: &Page, shown: &Shown) -> Node {
     let url = shown.url.to_string();
     let source = url.clone();
     let reload = page.click_with(Box::new(move |_| {
-        let frame = web_sys::window().and_then(|window| window.document()?.get_element_by_id(FRAME));
-        if let Some(frame) = frame {
+        if let Some(frame) = find_element(FRAME) {
             frame.unchecked_ref::<web_sys::HtmlIFrameElement>().set_src(&source);
         }
     }));
@@ -554,7 +621,6 @@ fn tunnel(page: &Page) -> Node {
     }
     let state = words::of_tunnel_state(&viewer.tunnel_state);
     let unsupported = viewer.unsupported.iter().map(|text| element("li").child(text.as_str()).into()).collect();
-    let opened = page.clone();
     classed("section", "cv-viewer")
         .child(bar)
         .child(
@@ -568,7 +634,6 @@ fn tunnel(page: &Page) -> Node {
         } else {
             super::more("What Crossview misses here", classed("ul", "cv-list").children(unsupported).into())
         })
-        .child(classed("div", "cv-frame").then(move |place| open_tunnel(&opened, place)))
         .into()
 }
 
@@ -581,10 +646,11 @@ fn viewer_url(page: &Page) -> Option<AppUrl> {
 }
 
 /// Opens the tunnel in its place, once.
-fn open_tunnel(page: &Page, place: &web_sys::Element) {
-    if page.model().viewer.as_ref().is_none_or(|viewer| viewer.tunnel.is_some() || viewer.view != View::Tunnel) {
+fn open_tunnel(page: &Page) {
+    if page.model().viewer.as_ref().is_none_or(|viewer| viewer.tunnel.is_some()) {
         return;
     }
+    let Some(place) = find_element(PLACE) else { return };
     let target = page.target();
     let scheme = web_sys::window().zip(place.owner_document().and_then(|document| document.document_element()));
     let scheme = scheme.and_then(|(window, root)| window.get_computed_style(&root).ok()?);
@@ -631,7 +697,7 @@ fn open_tunnel(page: &Page, place: &web_sys::Element) {
         }),
     };
     change(page, |viewer| viewer.unsupported.clear());
-    let tunnel = page.surroundings().open_tunnel(place.unchecked_ref(), &options, listeners);
+    let tunnel = page.surroundings().open_tunnel(&place, &options, listeners);
     change(page, |viewer| match tunnel {
         Some(tunnel) => viewer.tunnel = Some(Rc::from(tunnel)),
         None => viewer.view = View::Choosing,

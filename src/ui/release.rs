@@ -30,6 +30,7 @@ pub(super) fn release(page: &Page, status: &Status) -> Node {
         .child(described(&facts(status)))
         .child(row(buttons))
         .child(reason)
+        .child(open::refused(page))
         .child(install::withheld(&status.uninstall))
         .child(history::history(page, status))
         .child(pods::pods(status))
@@ -48,6 +49,8 @@ fn buttons(page: &Page, status: &Status) -> (Vec<Node>, Node) {
         let open = button("main", "Open Crossview", page.click(open::open))
             .on("pointerenter", page.click(open::prepare))
             .on("focus", page.click(open::prepare))
+            .on("mousedown", page.click(open::press))
+            .on("mouseleave", page.click(open::release))
             .with_if(app.ready == 0, "disabled");
         buttons.push(open.into());
     }

@@ -437,6 +437,7 @@ pub const fn of_permission(permission: Permission) -> &'static str {
         Permission::CreateSecret => "create the Secret of the values",
         Permission::BindClusterAdmin => "give Helm its rights",
         Permission::DeleteBinding => "take Helm's rights away again",
+        Permission::GetPortForward | Permission::CreatePortForward => "forward ports to pods",
     }
 }
 

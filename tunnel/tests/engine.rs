@@ -8,7 +8,7 @@ mod bench;
 use std::time::Duration;
 
 use bench::{Bench, PORT_BYTES, fetch};
-use crossview_tunnel::engine::{CLOSING, IDLE, OPENING, Order, PATIENCE, Reply, SharedCache, Told, Trouble};
+use crossview_tunnel::engine::{CLOSING, IDLE, OPENING, Order, PATIENCE, Reply, SPARED, SharedCache, Told, Trouble};
 use crossview_tunnel::policy::{MAX_CONNECTIONS, MAX_FETCHES, MAX_HELD, MAX_HELD_IN_ALL, MAX_SOCKETS, WINDOW};
 use crossview_tunnel::websocket::{Data, frame};
 
@@ -94,6 +94,7 @@ fn connections_are_kept_and_shared() {
     bench.get(1, "/a");
     bench.get(2, "/b");
     assert!(bench.taken(connection).starts_with("GET /a "));
+    bench.wait(SPARED);
     let second = bench.connect("a")[0];
     assert!(bench.taken(second).starts_with("GET /b "));
     assert_eq!(bench.asked, 1, "where one pod answers, nobody is asked again");
@@ -102,6 +103,21 @@ fn connections_are_kept_and_shared() {
 
     assert!(bench.taken(connection).starts_with("GET /c "));
     assert_eq!(bench.statistics().connections, 2);
+}
+
+#[test]
+fn an_answer_that_comes_at_once_spares_a_connection() {
+    let (mut bench, connection) = connected();
+
+    bench.get(1, "/a");
+    bench.get(2, "/b");
+    bench.taken(connection);
+    bench.wait(SPARED - Duration::from_millis(1));
+    bench.app(connection, OK);
+
+    assert!(bench.taken(connection).starts_with("GET /b "));
+    bench.wait(SPARED);
+    assert_eq!(bench.statistics().connected, 1);
 }
 
 #[test]
@@ -221,6 +237,7 @@ fn a_request_that_is_repeated_takes_no_other_old_connection() {
     let (mut bench, first) = connected();
     bench.get(1, "/a");
     bench.get(2, "/b");
+    bench.wait(SPARED);
     let second = bench.connect("a")[0];
     bench.app(second, OK);
     bench.taken(second);

@@ -5,7 +5,7 @@ import { define } from './define';
 import { takeBeforehand } from './elements';
 import { preloadModule, runModule } from './modules';
 import { report } from './port';
-import { request } from './request';
+import { request, takeAhead } from './request';
 import { appUrl, pathOf } from './url';
 
 const SCRIPT_TYPES = /^(module|(text|application)\/(java|ecma)script)?$/;
@@ -16,10 +16,12 @@ const SCRIPT_TYPES = /^(module|(text|application)\/(java|ecma)script)?$/;
  * @throws Error, in words for the user, when there is none, or it can't run.
  */
 export async function showDocument() {
-  const response = await request(pathOf(location), { headers: [['accept', 'text/html']] });
+  const path = pathOf(location);
+  const response =
+    (await takeAhead(path)) ?? (await request(path, { headers: [['accept', 'text/html']] }));
   const type = response.headers.get('content-type') ?? '';
   if (!response.ok || !/html/.test(type)) {
-    throw new Error(`${pathOf(location)}: HTTP ${response.status} ${type}`);
+    throw new Error(`${path}: HTTP ${response.status} ${type}`);
   }
   const parsed = new DOMParser().parseFromString(await response.text(), 'text/html');
   // Parsed without scripts, it has an answer to their lack.

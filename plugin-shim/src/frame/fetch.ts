@@ -1,6 +1,6 @@
 /** `fetch` and `sendBeacon`. */
 import { define } from './define';
-import { request } from './request';
+import { request, takeAhead } from './request';
 import { appUrl, ORIGIN, pathOf } from './url';
 
 const nativeFetch = window.fetch;
@@ -60,7 +60,7 @@ export function installFetch() {
  * @throws TypeError when it isn't there.
  */
 export async function getFile(url: URL): Promise<Response> {
-  const response = await appFetch(url.href);
+  const response = (await takeAhead(pathOf(url))) ?? (await appFetch(url.href));
   if (!response.ok) {
     throw new TypeError(`${url.href.replace(ORIGIN, '')}: HTTP ${response.status}`);
   }

@@ -34,8 +34,6 @@ export interface Import {
   readonly hasAttributes: boolean;
 }
 
-let starting: Promise<Lexer> | undefined;
-
 async function start(): Promise<Lexer> {
   const { instance } = await WebAssembly.instantiate(
     Uint8Array.from(bytes, character => character.charCodeAt(0))
@@ -43,13 +41,17 @@ async function start(): Promise<Lexer> {
   return instance.exports as unknown as Lexer;
 }
 
+// At once: this document has time while it waits for the app's.
+const starting = start();
+starting.catch(() => {}); // who asks for imports hears of it
+
 /**
  * The imports of a module, in their order.
  *
  * @throws SyntaxError when it is no module.
  */
 export async function importsOf(source: string): Promise<Import[]> {
-  const lexer = await (starting ??= start());
+  const lexer = await starting;
   const { memory } = lexer;
   const needed = lexer.__heap_base.value + 12 * (source.length + 1) + 16 - memory.buffer.byteLength;
   if (needed > 0) {

@@ -7,7 +7,7 @@
  * take the place of functions of the browser's. It holds no secret and keeps no rule: the app that runs in it
  * may do with it whatever it likes, and gets no further than the page's half lets it.
  */
-import type { Hello, Start } from '../tunnel/messages';
+import type { Start } from '../tunnel/messages';
 import { showDocument } from './document';
 import { installElements } from './elements';
 import { installEventSource } from './eventSource';
@@ -15,13 +15,15 @@ import { installFetch } from './fetch';
 import { installModules } from './modules';
 import { installNavigation, tellPath } from './navigation';
 import { connect, post } from './port';
+import { cancelAhead, expectAhead } from './request';
 import { installStorage } from './storage';
 import { installUnavailable } from './unavailable';
 import { installWebSocket } from './webSocket';
 import { installXhr } from './xhr';
 
-async function start({ path, localStorage }: Start, port: MessagePort) {
+async function start({ path, localStorage, ahead }: Start, port: MessagePort) {
   connect(port);
+  expectAhead(ahead);
   history.replaceState(null, '', path);
   installStorage(localStorage);
   installFetch();
@@ -36,13 +38,14 @@ async function start({ path, localStorage }: Start, port: MessagePort) {
   try {
     await showDocument();
     post({ t: 'ready' });
+    cancelAhead();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     post({ t: 'failed', message, fatal: true });
   }
 }
 
-/** The page's answer is taken once. */
+/** The page's word, which it says when this document is loaded, is taken once. */
 function onMessage({ source, data, ports: [port] }: MessageEvent<Partial<Start> | null>) {
   if (source === parent && data?.t === 'crossview-start' && port) {
     removeEventListener('message', onMessage);
@@ -51,7 +54,3 @@ function onMessage({ source, data, ports: [port] }: MessageEvent<Partial<Start> 
 }
 
 addEventListener('message', onMessage);
-// Not before the document is loaded, so that each further load is another document.
-addEventListener('load', () => parent.postMessage({ t: 'crossview-hello' } satisfies Hello, '*'), {
-  once: true,
-});

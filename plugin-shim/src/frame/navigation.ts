@@ -83,7 +83,8 @@ export function installNavigation() {
   }
   addEventListener('popstate', tellPath);
   addEventListener('hashchange', tellPath);
-  addEventListener('pagehide', () => post({ t: 'unload' }));
+  // First of all listeners: the app's own may want to keep it quiet.
+  addEventListener('pagehide', () => post({ t: 'unload' }), { capture: true });
   // Last of all listeners: the app's own may have seen to it.
   addEventListener('click', onClick);
   addEventListener('auxclick', onClick);

@@ -1,6 +1,10 @@
 /** The port to the page: the frame's only way out. */
 import type { Answer, ToFrame, ToPage } from '../tunnel/messages';
 
+/** As they were before the app could put others in their places. */
+const { apply } = Reflect;
+const { postMessage } = MessagePort.prototype;
+
 let port: MessagePort;
 let newest = 0;
 const listeners = new Map<number, (answer: Answer) => void>();
@@ -19,13 +23,18 @@ export function connect(to: MessagePort) {
 }
 
 export function post(message: ToPage, transfer: Transferable[] = []) {
-  port.postMessage(message, transfer);
+  apply(postMessage, port, [message, transfer]);
 }
 
-/** A new id, whose answers go to `listener` until it is forgotten. */
-export function listen(listener: (answer: Answer) => void): number {
-  listeners.set(++newest, listener);
-  return newest;
+/**
+ * Has the answers to `id` go to `listener` until it is forgotten.
+ *
+ * @param id a new one, if none is given; the page's own come before any other.
+ */
+export function listen(listener: (answer: Answer) => void, id = newest + 1): number {
+  newest = id;
+  listeners.set(id, listener);
+  return id;
 }
 
 export function forget(id: number) {

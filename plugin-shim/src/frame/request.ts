@@ -1,5 +1,5 @@
 /** One HTTP request of the app, over the port. */
-import type { Header } from '../tunnel/messages';
+import type { Ahead, Header } from '../tunnel/messages';
 import { define } from './define';
 import { forget, listen, post } from './port';
 import { ORIGIN } from './url';
@@ -9,6 +9,8 @@ export interface AppRequest {
   readonly headers?: readonly Header[];
   readonly body?: ArrayBuffer;
   readonly signal?: AbortSignal;
+  /** The number of this request where the page has sent it already. */
+  readonly sent?: number;
 }
 
 /** How much of a body may lie here unread before the page is kept waiting, in bytes. */
@@ -25,7 +27,7 @@ const BODY_READERS = ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text'
  */
 export function request(
   path: string,
-  { method = 'GET', headers = [], body, signal }: AppRequest = {}
+  { method = 'GET', headers = [], body, signal, sent }: AppRequest = {}
 ): Promise<Response> {
   return new Promise((answer, reject) => {
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -98,7 +100,7 @@ export function request(
         end();
         fail(new TypeError(`Failed to fetch: ${message.message}`));
       }
-    });
+    }, sent);
 
     if (signal?.aborted) {
       forget(id);
@@ -106,9 +108,38 @@ export function request(
       return;
     }
     signal?.addEventListener('abort', abort);
-    const all: Header[] = [...headers, ['accept-encoding', 'gzip']];
-    post({ t: 'fetch', id, method, path, headers: all, body }, body ? [body] : []);
+    if (!sent) {
+      const all: Header[] = [...headers, ['accept-encoding', 'gzip']];
+      post({ t: 'fetch', id, method, path, headers: all, body }, body ? [body] : []);
+    }
   });
+}
+
+const ahead = new Map<string, Promise<Response | undefined>>();
+
+/** Takes what the page has asked for. One that goes wrong is as if it hadn't been sent. */
+export function expectAhead(requests: readonly Ahead[]) {
+  for (const { id, path } of requests) {
+    const good = (response: Response) => (response.ok ? response : undefined);
+    ahead.set(
+      path,
+      request(path, { sent: id }).then(good, () => undefined)
+    );
+  }
+}
+
+/** The answer to what the page has asked for at this path, once; undefined where there is none. */
+export async function takeAhead(path: string): Promise<Response | undefined> {
+  const response = ahead.get(path);
+  ahead.delete(path);
+  return response;
+}
+
+/** Gives up what nobody has taken: unread, it would hold a connection. */
+export function cancelAhead() {
+  for (const path of [...ahead.keys()]) {
+    takeAhead(path).then(response => response?.body?.cancel());
+  }
 }
 
 /** Chromium makes a TypeError of whatever ends a stream; who aborts a fetch waits for an AbortError. */

@@ -4,14 +4,13 @@
  * Decides nothing and knows no Kubernetes. Not Rust, since behind each function stands a JavaScript
  * function of Headlamp's, and what those throw has to be turned into values before it crosses the border.
  */
-import type { readFile } from '../folder';
 import type { TunnelHandle, TunnelListeners, TunnelOptions } from '../tunnel/open';
 import { Headlamp } from './headlamp';
 import { PortForward, portForward } from './portForward';
 import { request } from './request';
 import { load, save } from './settings';
 import { HostSocket, openSocket } from './socket';
-import { loadTunnel, openTunnel } from './tunnel';
+import { Files, openTunnel, prepareTunnel } from './tunnel';
 
 /** The Rust side of this contract is src/host.rs. */
 export interface Host {
@@ -49,14 +48,12 @@ export interface Host {
     options: TunnelOptions,
     listeners: TunnelListeners
   ): TunnelHandle;
-  /** Loads what that needs, ahead of its use; what goes wrong is told when it is opened. */
-  loadTunnel(): void;
-  /** A file of this plugin's folder. Rejects with an Error that names the file. */
-  asset(name: string): Promise<Response>;
+  /** Has ready what that needs in `element`; what goes wrong is told when it is opened. */
+  prepareTunnel(element: HTMLElement): void;
 }
 
 /** The host for one cluster. */
-export function hostFor(cluster: string, asset: typeof readFile): Host {
+export function hostFor(cluster: string, files: Files): Host {
   const desktop = Headlamp.isRunningAsApp();
   const host: Host = {
     cluster,
@@ -72,9 +69,8 @@ export function hostFor(cluster: string, asset: typeof readFile): Host {
     save: (key, value) => save(cluster, key, value),
     portForward: desktop ? portForward(cluster) : undefined,
     openTunnel: (element, options, listeners) =>
-      openTunnel(element, options, listeners, asset, host),
-    loadTunnel: () => loadTunnel(asset),
-    asset: name => asset(name),
+      openTunnel(element, options, listeners, files, host),
+    prepareTunnel: element => prepareTunnel(element, files),
   };
   return host;
 }

@@ -8,6 +8,7 @@ import type { Page } from '../load';
 import { Engine } from './engine';
 import { pageOf } from './page';
 
-export async function open(wasm: Response, asset: typeof readFile): Promise<Page> {
-  return pageOf(await Engine.start(glue, wasm), asset);
+export async function open(wasm: Response, read: typeof readFile): Promise<Page> {
+  const frameUrl = new URL(import.meta.env.HEADLAMP_APP_FRAME, wasm.url).href;
+  return pageOf(await Engine.start(glue, wasm), { read, frameUrl });
 }

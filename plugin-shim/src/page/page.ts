@@ -2,18 +2,18 @@
  * The React component around the Rust page: an element to draw on, Headlamp's theme on the element, and the
  * host of the cluster. What it opened it closes when the route is left or the cluster changes.
  */
-import type { readFile } from '../folder';
 import type { Page, PageProps } from '../load';
 import { OPENED_BEFORE } from '../opened';
 import type { Engine } from './engine';
 import { K8s, MuiMaterial, React } from './headlamp';
 import { hostFor } from './host';
 import { propertiesOf } from './theme';
+import type { Files } from './tunnel';
 
 const { createElement, useLayoutEffect, useRef } = React;
 
 /** The component that shows the engine's page. */
-export function pageOf(engine: Engine, asset: typeof readFile): Page {
+export function pageOf(engine: Engine, files: Files): Page {
   return function CrossviewPage({ onFailure }: PageProps) {
     const ref = useRef<HTMLDivElement>(null);
     // The newest of them, which is another one each time the route is drawn.
@@ -32,7 +32,7 @@ export function pageOf(engine: Engine, asset: typeof readFile): Page {
     useLayoutEffect(() => {
       rememberVisit();
       return cluster && ref.current
-        ? engine.show(ref.current, hostFor(cluster, asset), error => fail.current(error))
+        ? engine.show(ref.current, hostFor(cluster, files), error => fail.current(error))
         : undefined;
     }, [cluster]);
 

@@ -5,12 +5,18 @@
 import type { readFile } from '../folder';
 import type { TunnelModule } from '../tunnel';
 import type { Surroundings, TunnelHandle, TunnelListeners, TunnelOptions } from '../tunnel/open';
+import { preparePlace, takePlace } from './place';
 
-type Loaded = TunnelModule & { readonly frameUrl: string };
+/** Where the plugin's files are. */
+export interface Files {
+  readonly read: typeof readFile;
+  /** Address of frame.html; on the desktop that is not of the page's own origin. */
+  readonly frameUrl: string;
+}
 
-let loading: Promise<Loaded> | undefined;
+let loading: Promise<TunnelModule> | undefined;
 
-async function load(asset: typeof readFile): Promise<Loaded> {
+async function load(asset: typeof readFile): Promise<TunnelModule> {
   const [script, wasm] = await Promise.all([
     asset(import.meta.env.HEADLAMP_APP_TUNNEL),
     asset(import.meta.env.HEADLAMP_APP_TUNNEL_WASM),
@@ -19,9 +25,7 @@ async function load(asset: typeof readFile): Promise<Loaded> {
   const start = new Function('wasm', await script.text()) as (
     wasm: Response
   ) => Promise<TunnelModule>;
-  // Where the script came from: on the desktop that is not the page's own origin.
-  const frameUrl = new URL(import.meta.env.HEADLAMP_APP_FRAME, script.url).href;
-  return { ...(await start(wasm)), frameUrl };
+  return start(wasm);
 }
 
 /** Forgets what was loaded, so that the next opening loads it again. */
@@ -29,9 +33,10 @@ function forget() {
   loading = undefined;
 }
 
-/** Loads it ahead of the first opening; one that fails is tried again then. */
-export function loadTunnel(asset: typeof readFile) {
-  loading ??= load(asset);
+/** Loads it ahead of an opening in `element`; what fails is tried again then. */
+export function prepareTunnel(element: HTMLElement, { read, frameUrl }: Files) {
+  preparePlace(element, frameUrl);
+  loading ??= load(read);
   loading.catch(forget);
 }
 
@@ -40,7 +45,7 @@ export function openTunnel(
   element: HTMLElement,
   options: TunnelOptions,
   listeners: TunnelListeners,
-  asset: typeof readFile,
+  { read, frameUrl }: Files,
   surroundings: Pick<Surroundings, 'cluster' | 'socket' | 'load' | 'save'>
 ): TunnelHandle {
   let open: TunnelHandle | undefined;
@@ -54,9 +59,9 @@ export function openTunnel(
 
   const start = () => {
     listeners.onState('starting', '');
-    loading ??= load(asset);
+    loading ??= load(read);
     loading.then(
-      ({ openTunnel, ...module }) => {
+      ({ openTunnel, Tunnel }) => {
         if (!isClosed && !open) {
           const own = { ...options, path };
           const told = {
@@ -66,12 +71,13 @@ export function openTunnel(
               listeners.onNavigated(to);
             },
           };
-          open = openTunnel(element, own, told, {
+          open = openTunnel(own, told, {
             cluster: surroundings.cluster,
             socket: surroundings.socket,
             load: surroundings.load,
             save: surroundings.save,
-            ...module,
+            place: () => takePlace(element, frameUrl),
+            Tunnel,
             onTrap,
           });
         }
@@ -104,6 +110,8 @@ export function openTunnel(
     },
     close() {
       isClosed = true;
+      // Who has seen it comes back. Before the old one goes, whose process it can share.
+      preparePlace(element, frameUrl);
       open?.close();
     },
   };

@@ -1,5 +1,7 @@
 /** The tunnel's WebAssembly (tunnel/ in this repository), as this half sees it. */
 
+import type { Answer } from './messages';
+
 /** A WebSocket to the API server. */
 export interface PodSocket {
   send(data: Uint8Array): void;
@@ -26,6 +28,11 @@ export interface Connector {
   told(state: { readonly pod?: string; readonly trouble?: string }): void;
 }
 
+/** Where the tunnel's answers go. */
+export interface Outlet {
+  postMessage(answer: Answer, transfer: Transferable[]): void;
+}
+
 /** Answers what comes out of one port. It alone decides what the frame may ask for. */
 export interface Tunnel {
   /** One message of the frame; a malformed one is dropped. */
@@ -37,7 +44,7 @@ export interface Tunnel {
 }
 
 export interface TunnelClass {
-  new (connector: Connector, port: MessagePort): Tunnel;
+  new (connector: Connector, outlet: Outlet): Tunnel;
   /** Whether the app can be at this path, with its query and fragment. */
   isPath(path: string): boolean;
   /** Whether the app may keep this entry beside `stored` UTF-16 units in its others. */

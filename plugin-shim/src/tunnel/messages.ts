@@ -1,5 +1,5 @@
 /**
- * What the page and the frame say to each other: one handshake by window messages, then everything by one port.
+ * What the page and the frame say to each other: one window message with a port, then everything by that port.
  *
  * The frame's side is at the mercy of the app that runs in it: what these types promise holds for what the
  * frame gets, never for what the page gets.
@@ -8,18 +8,23 @@
 /** A header's name and value. */
 export type Header = [name: string, value: string];
 
-/** The frame's first word, to its parent window: its document is loaded and waits for a port. */
-export interface Hello {
-  readonly t: 'crossview-hello';
+/** A request that the page has sent to the app for the frame, before the frame's document was there to do so. */
+export interface Ahead {
+  /** As if the frame had sent it: its answer comes by the port. */
+  readonly id: number;
+  /** Path and query. */
+  readonly path: string;
 }
 
-/** The page's answer to the frame's window; the port is transferred with it. */
+/** The page's word to the frame's window, once its document is loaded; the port is transferred with it. */
 export interface Start {
   readonly t: 'crossview-start';
   /** Where the app begins: path, query and fragment. */
   readonly path: string;
   /** What the app's localStorage holds. */
   readonly localStorage: Readonly<Record<string, string>>;
+  /** What was asked for already; the frame's own numbers are above these. */
+  readonly ahead: readonly Ahead[];
 }
 
 /** Frame to page, meant for the tunnel: requests and sockets of the app. `id` rises with each of them. */

@@ -5,7 +5,9 @@
  * the page) or in the tunnel (all others). A frame that goes elsewhere is removed and started again where the
  * app was, a few times; then the user is asked.
  */
-import type { Connector, PodSocket, Tunnel, TunnelClass } from './engine';
+import type { Place } from '../page/place';
+import { Ahead } from './ahead';
+import type { Connector, Outlet, PodSocket, Tunnel, TunnelClass } from './engine';
 import { Frame } from './frame';
 import { openLink } from './links';
 import { Settings, Stored, Theme } from './stored';
@@ -63,7 +65,8 @@ export interface TunnelHandle {
 
 export interface Surroundings extends Settings {
   readonly cluster: string;
-  readonly frameUrl: string;
+  /** A place for the app; a new one each time. */
+  readonly place: () => Place;
   readonly socket: Connector['socket'];
   readonly Tunnel: TunnelClass;
   /** The WebAssembly has trapped, and nothing of it may be called again. */
@@ -79,10 +82,9 @@ const RESTARTS_IN = 30_000;
 const LONGEST = 300;
 
 export function openTunnel(
-  element: HTMLElement,
   options: TunnelOptions,
   listeners: TunnelListeners,
-  { cluster, frameUrl, Tunnel, socket, onTrap, load, save }: Surroundings
+  { cluster, place, Tunnel, socket, onTrap, load, save }: Surroundings
 ): TunnelHandle {
   const { namespace, release, port: containerPort, theme } = options;
   const key = `storage/${namespace}/${release}`;
@@ -150,12 +152,33 @@ export function openTunnel(
     waitsFor = 'the frame';
     listeners.onState('starting', '');
     timer = setTimeout(() => listeners.onState('slow', trouble || waitsFor), SLOW);
-    frame = new Frame(element, frameUrl, { onHello, onLeft });
+    const own = new Frame(place(), { onLoaded, onSilent, onLeft });
+    frame = own;
+    const ahead = new Ahead(to, request => guarded(() => engine?.receive(request)));
+    const outlet: Outlet = {
+      postMessage(answer, transfer) {
+        ahead.see(answer);
+        own.port.postMessage(answer, transfer);
+      },
+    };
+    const engine = guarded(() => new Tunnel(connect(), outlet));
+    tunnel = engine;
+    own.port.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (engine && tunnel === engine && !hear(data)) {
+        guarded(() => engine.receive(data));
+      }
+    };
+    ahead.begin();
+    own.begin();
+
+    function onLoaded() {
+      return { path, localStorage: stored.entries(theme), ahead: ahead.end() };
+    }
   }
 
-  function onHello(port: MessagePort) {
-    waitsFor = 'the app';
-    const connector: Connector = {
+  /** What the tunnel is lent. */
+  function connect(): Connector {
+    return {
       namespace,
       containerPort,
       app: JSON.stringify([cluster, namespace, release]),
@@ -178,14 +201,6 @@ export function openTunnel(
         }
       },
     };
-    const own = guarded(() => new Tunnel(connector, port));
-    tunnel = own;
-    port.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (own && tunnel === own && !hear(data)) {
-        guarded(() => own.receive(data));
-      }
-    };
-    return { path, localStorage: stored.entries(theme) };
   }
 
   /** Whether the message is for this half. */
@@ -194,6 +209,7 @@ export function openTunnel(
     switch (said.t) {
       case 'pong':
         frame?.answered();
+        waitsFor &&= 'the app';
         return true;
       case 'ready':
         clearTimeout(timer);
@@ -237,6 +253,10 @@ export function openTunnel(
       default:
         return false;
     }
+  }
+
+  function onSilent() {
+    fail("the frame's document does not answer");
   }
 
   function onLeft() {

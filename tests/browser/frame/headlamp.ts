@@ -1,4 +1,5 @@
 /** A page that stands for Headlamp: it has secrets, and opens Crossview by the page's real half of the tunnel. */
+import { newPlace } from '../../../plugin-shim/src/page/place';
 import {
   openTunnel,
   TunnelHandle,
@@ -41,7 +42,6 @@ const headlamp: Headlamp = {
       ...given,
     };
     const handle = openTunnel(
-      element,
       options,
       {
         onState: (kind, text) => states.push([kind, text]),
@@ -50,7 +50,7 @@ const headlamp: Headlamp = {
       },
       {
         cluster: 'test',
-        frameUrl,
+        place: () => newPlace(element, frameUrl),
         Tunnel: ReferenceTunnel,
         socket: () => {
           throw new Error('the reference has a way of its own');

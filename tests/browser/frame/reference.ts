@@ -2,7 +2,7 @@
  * The tunnel as the frame may expect it, over fetch to the test server: for tests of the frame by itself, without
  * a cluster. It has the same interface as the one of Rust, and a policy that is simple, but a policy.
  */
-import type { Connector, Tunnel } from '../../../plugin-shim/src/tunnel/engine';
+import type { Connector, Outlet, Tunnel } from '../../../plugin-shim/src/tunnel/engine';
 import type { Answer, ToTunnel } from '../../../plugin-shim/src/tunnel/messages';
 
 /** Where the test server has the app. */
@@ -28,7 +28,7 @@ export class ReferenceTunnel implements Tunnel {
   private readonly fetches = new Map<number, Fetch>();
   private readonly sockets = new Map<number, WebSocket>();
 
-  constructor(readonly connector: Connector, private readonly port: MessagePort) {
+  constructor(readonly connector: Connector, private readonly port: Outlet) {
     ReferenceTunnel.all.push(this);
     connector.pods().then(([pod]) => connector.told({ pod }));
   }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::exchange::{Kind, Stage};
-use super::{Action, CLOSING, Engine, IDLE, Lost, OPENING, PATIENCE, Reply, Told, Trouble};
+use super::exchange::{Exchange, Kind, Stage};
+use super::{Action, CLOSING, Engine, IDLE, Lost, OPENING, PATIENCE, Reply, SPARED, Told, Trouble};
 use crate::forward::{self, ForwardDecoder, Piece};
 use crate::http::response::{Event, ResponseDecoder};
 use crate::policy::MAX_CONNECTIONS;
@@ -157,7 +157,9 @@ impl Engine {
         };
         let waits = self.exchanges.iter().any(|exchange| exchange.stage == Stage::Queued);
         let wait = self.pods.until.filter(|_| waits);
-        connections.chain(asking).chain(wait).min()
+        let is_spared = |exchange: &&Exchange| exchange.stage == Stage::Queued && !exchange.hurried;
+        let spared = self.exchanges.iter().filter(is_spared).map(spared_until);
+        connections.chain(asking).chain(wait).chain(spared).min()
     }
 
     /// Time has passed.
@@ -196,7 +198,12 @@ impl Engine {
         for at in 0..self.exchanges.len() {
             self.assign(at, now);
         }
-        let waiting = self.exchanges.iter().filter(|exchange| exchange.stage == Stage::Queued).count();
+        let is_busy = self.connections.iter().any(|own| matches!(own.work, Work::Answer { .. }));
+        for exchange in &mut self.exchanges {
+            exchange.hurried |= !is_busy || exchange.unanswered > 0 || spared_until(exchange) <= now;
+        }
+        let is_waiting = |exchange: &&Exchange| exchange.stage == Stage::Queued && exchange.hurried;
+        let waiting = self.exchanges.iter().filter(is_waiting).count();
         let count = |is: fn(&Work) -> bool| self.connections.iter().filter(|own| is(&own.work)).count();
         let opening = count(|work| matches!(work, Work::Opening));
         let carrying = count(|work| !matches!(work, Work::Socket { .. }));
@@ -296,9 +303,8 @@ impl Engine {
         self.pods.tried.clear();
         let Some(trouble) = self.pods.trouble.clone() else { return };
         self.tell(Told::Trouble(trouble.clone()));
-        let impatient = |exchange: &&super::Exchange| {
-            exchange.stage == Stage::Queued && exchange.since.saturating_add(PATIENCE) <= now
-        };
+        let impatient =
+            |exchange: &&Exchange| exchange.stage == Stage::Queued && exchange.since.saturating_add(PATIENCE) <= now;
         while let Some(number) = self.exchanges.iter().find(impatient).map(|exchange| exchange.number) {
             self.fail(number, &trouble);
         }
@@ -468,6 +474,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// When a request is worth a connection of its own.
+fn spared_until(exchange: &Exchange) -> Duration {
+    exchange.since.saturating_add(SPARED)
 }
 
 fn deadline_of(connection: &Connection) -> Option<Duration> {

@@ -36,6 +36,8 @@ pub(super) struct Exchange {
     pub unanswered: u8,
     /// When it came.
     pub since: Duration,
+    /// Whether it is worth a connection of its own.
+    pub hurried: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl Exchange {
         repeatable: bool,
         since: Duration,
     ) -> Self {
-        Self { number, id, kind, stage: Stage::Queued, head, body, repeatable, unanswered: 0, since }
+        Self { number, id, kind, stage: Stage::Queued, head, body, repeatable, unanswered: 0, since, hurried: false }
     }
 
     pub fn is_socket(&self) -> bool {

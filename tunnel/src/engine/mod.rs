@@ -31,6 +31,9 @@ use exchange::{Cached, Exchange, Fetch, Kind, Stage};
 pub const OPENING: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 pub const IDLE: Duration = Duration::from_secs(60);
+/// How long a request waits for a connection that is busy before one more is opened. That takes three parties and some
+/// 30 ms, and most answers of an app are there before.
+pub const SPARED: Duration = Duration::from_millis(20);
 /// How long a request waits for a pod that takes it, while others are tried.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the app may take to answer the end of a WebSocket.
