@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, channel::mpsc};
+use futures::{StreamExt, channel::mpsc, future::LocalBoxFuture};
 use serde_json::Value;
 
 use super::{
@@ -102,6 +102,8 @@ pub async fn begin(client: &Client, plan: &Plan) -> Result<(), StartError> {
             (StepName::Namespace, answer) => namespace_uid = namespace(client, plan, answer).await?,
             (StepName::Job, Ok(made)) => job_uid = Some(made.metadata.uid),
             (_, Ok(_)) => {}
+            // The answer was lost, and not what it was an answer to.
+            (StepName::Start, Err(error)) if error.is_passing() && is_going(client, plan).await => {}
             (StepName::Lease, Err(ApiError::Conflict { .. })) => {
                 let held = client.read::<Lease>(read_lease(&plan.target)).await.unwrap_or_default();
                 let user = held.metadata.annotation(USER_ANNOTATION).to_owned();
@@ -134,10 +136,23 @@ async fn namespace(client: &Client, plan: &Plan, answer: Result<Made, ApiError>)
     }
 }
 
+/// Whether the plan's Job has been let go.
+async fn is_going(client: &Client, plan: &Plan) -> bool {
+    let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
+    let job = retry(client, &|| Box::pin(client.object(Request::get(&*path)))).await;
+    job.is_ok_and(|job| !job.is_null() && !Job::read(&job).spec.suspend)
+}
+
 /// Takes away what a broken start has made, in the order of an ending.
 async fn undo(client: &Client, plan: &Plan, step: StepName, error: &ApiError) {
     let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
-    let _ = retry(client, || client.object(Request::delete(&*path, manifests::delete_foreground()))).await;
+    let deleted =
+        retry(client, &|| Box::pin(client.object(Request::delete(&*path, manifests::delete_foreground())))).await;
+    if step == StepName::Start && deleted.is_ok() {
+        // It may have been let go all the same: what Helm does then, it ends with its rights.
+        let ended = await_end(client, &plan.target, &plan.job, None).await;
+        await_pods(client, &plan.target, &plan.job, &ended).await;
+    }
     remove_binding(client, &plan.job).await;
     // A Job that is gone before it was let go has been cancelled.
     let cancelled = step == StepName::Start && matches!(error, ApiError::NotFound { .. });
@@ -233,7 +248,7 @@ async fn keep_versions(client: &Client, target: &Target, reference: &str, pods: 
     let versions = Versions { repository: url, chart: name, at: client.now().unwrap_or_default(), offers };
     let path = kinds::CONFIG_MAP.object(Some(target.namespace.as_str()), manifests::VERSIONS_NAME);
     let map = manifests::versions(target, &versions.to_json());
-    retry(client, || client.object(Request::apply(&path, map.clone())))
+    retry(client, &|| Box::pin(client.object(Request::apply(&path, map.clone()))))
         .await
         .map(drop)
         .map_err(|error| error.to_string())
@@ -357,29 +372,33 @@ async fn await_pods(client: &Client, target: &Target, job: &str, ended: &Ended) 
 /// Deletes the binding if it is for `job`, and exactly as it was seen.
 pub async fn remove_binding(client: &Client, job: &str) {
     let path = kinds::BINDING.object(None, manifests::BINDING_NAME);
-    let _ = retry(client, || async {
-        let seen = match client.read::<Binding>(Request::get(&*path)).await {
-            Ok(seen) if seen.metadata.annotation(JOB_ANNOTATION) == job => seen.metadata,
-            Ok(_) | Err(ApiError::NotFound { .. }) => return Ok(Value::Null),
-            Err(error) => return Err(error),
-        };
-        let options = manifests::delete_exactly(&seen.uid, &seen.resource_version);
-        client.object(Request::delete(&*path, options)).await
-    })
-    .await;
+    let attempt = || -> LocalBoxFuture<'_, _> {
+        Box::pin(async {
+            let seen = match client.read::<Binding>(Request::get(&*path)).await {
+                Ok(seen) if seen.metadata.annotation(JOB_ANNOTATION) == job => seen.metadata,
+                Ok(_) | Err(ApiError::NotFound { .. }) => return Ok(Value::Null),
+                Err(error) => return Err(error),
+            };
+            let options = manifests::delete_exactly(&seen.uid, &seen.resource_version);
+            client.object(Request::delete(&*path, options)).await
+        })
+    };
+    let _ = retry(client, &attempt).await;
 }
 
 /// Frees the lock if `job` holds it.
 async fn release_lock(client: &Client, target: &Target, job: &str, outcome: Option<Outcome>) {
-    let _ = retry(client, || async {
-        let held = client.read::<Lease>(read_lease(target)).await?;
-        if held.spec.holder_identity.as_deref() != Some(job) {
-            return Ok(Value::Null);
-        }
-        let outcome = outcome.clone().map(|outcome| outcome.after(Outcome::of(&held)));
-        client.object(lock::release(target, &held, outcome.as_ref())).await
-    })
-    .await;
+    let attempt = || -> LocalBoxFuture<'_, _> {
+        Box::pin(async {
+            let held = client.read::<Lease>(read_lease(target)).await?;
+            if held.spec.holder_identity.as_deref() != Some(job) {
+                return Ok(Value::Null);
+            }
+            let outcome = outcome.clone().map(|outcome| outcome.after(Outcome::of(&held)));
+            client.object(lock::release(target, &held, outcome.as_ref())).await
+        })
+    };
+    let _ = retry(client, &attempt).await;
 }
 
 fn read_lease(target: &Target) -> Request {
@@ -387,9 +406,9 @@ fn read_lease(target: &Target) -> Request {
 }
 
 /// Tries again while the cluster says that it will pass, or that the object has changed since it was read.
-async fn retry<F: Future<Output = Result<Value, ApiError>>>(
+async fn retry<'a>(
     client: &Client,
-    attempt: impl Fn() -> F,
+    attempt: &(dyn Fn() -> LocalBoxFuture<'a, Result<Value, ApiError>> + 'a),
 ) -> Result<Value, ApiError> {
     let mut left = TRIES;
     loop {

@@ -7,7 +7,7 @@
 use super::{
     Target,
     lock::{self, Lock},
-    manifests::{self, JobSpec, kinds},
+    manifests::{self, JOB_ANNOTATION, JobSpec, USER_ANNOTATION, kinds},
     settings::JobSettings,
     snapshot::{Seen, Snapshot},
     yaml,
@@ -135,11 +135,17 @@ pub fn plan(target: &Target, action: &Action, snapshot: &Snapshot) -> Result<Pla
     let operation = action.command.operation();
     if operation.needs_rights()
         && let Some(binding) = snapshot.binding.one().present()
-        && !binding.is_for(&target.namespace)
     {
-        // To take them over would take them from a Helm that may be at work there.
-        let namespace = binding.subjects.first().map(|subject| subject.namespace.clone()).unwrap_or_default();
-        return Err(Refusal::RightsElsewhere { namespace });
+        // To take them over would take them from a Helm that may be at work.
+        if !binding.is_for(&target.namespace) {
+            let namespace = binding.subjects.first().map(|subject| subject.namespace.clone()).unwrap_or_default();
+            return Err(Refusal::RightsElsewhere { namespace });
+        }
+        let other = snapshot.jobs.named(binding.metadata.annotation(JOB_ANNOTATION)).present();
+        if let Some(job) = other.filter(|job| job.end().is_none()) {
+            let user = job.metadata.annotation(USER_ANNOTATION).to_owned();
+            return Err(Refusal::Busy { job: job.metadata.name.clone(), user });
+        }
     }
     let mut invocation = action.command.invocation(&target.namespace, &target.release);
     if action.settings.credentials.is_some() {
@@ -282,6 +288,31 @@ mod tests {
         assert_eq!(refused, Refusal::RightsElsewhere { namespace: "views".to_owned() });
         assert!(plan(&Target::default(), &Action { command: refresh, ..install() }, &snapshot).is_ok());
         snapshot.binding.take(binding("crossview"));
+        assert!(plan(&Target::default(), &install(), &snapshot).is_ok());
+    }
+
+    // Each release has a lock of its own, and both have Helm's rights from one binding.
+    #[test]
+    fn rights_that_another_release_needs_are_not_taken_over() {
+        let mut snapshot = empty_cluster();
+        let other = |ended: serde_json::Value| {
+            Told::Listed(vec![json!({
+                "metadata": {"name": "crossview-helm-update-7", "annotations": {manifests::USER_ANNOTATION: "jane"}},
+                "status": {"conditions": ended},
+            })])
+        };
+        snapshot.binding.take(Told::Listed(vec![json!({
+            "metadata": {
+                "name": manifests::BINDING_NAME,
+                "annotations": {manifests::JOB_ANNOTATION: "crossview-helm-update-7"},
+            },
+            "subjects": [{"kind": "ServiceAccount", "namespace": "crossview"}],
+        })]));
+        snapshot.jobs.take(other(json!([])));
+
+        let refused = plan(&Target::default(), &install(), &snapshot).unwrap_err();
+        assert_eq!(refused, Refusal::Busy { job: "crossview-helm-update-7".to_owned(), user: "jane".to_owned() });
+        snapshot.jobs.take(other(json!([{"type": "Complete", "status": "True"}])));
         assert!(plan(&Target::default(), &install(), &snapshot).is_ok());
     }
 

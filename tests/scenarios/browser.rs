@@ -1,9 +1,13 @@
 //! One open page without its drawing: a session, and what it says.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use crossview_headlamp::{
-    cluster::Client,
+    cluster::{ApiError, Client, Message, Reply, Request, Transport},
     helm::{
         command::Command,
         diagnosis::{Cause, Diagnosis, Place},
@@ -14,7 +18,10 @@ use crossview_headlamp::{
         manifests::{BINDING_NAME, SERVICE_ACCOUNT_NAME},
     },
 };
-use futures::future::{Either, LocalBoxFuture, select};
+use futures::{
+    future::{Either, LocalBoxFuture, select},
+    stream::LocalBoxStream,
+};
 use tokio::sync::Notify;
 
 use super::world::{PATIENCE, World};
@@ -38,9 +45,20 @@ impl<'world> Browser<'world> {
 
     /// Opens a page on another target.
     pub fn open_at(world: &'world dyn World, user: &str, target: Target) -> Self {
+        Self::open_over(world, world.transport(user), target)
+    }
+
+    /// Opens a page that loses the answer to the first request that `loses` picks: the cluster carries it out, and the
+    /// page hears that nobody answered.
+    pub fn open_losing(world: &'world dyn World, user: &str, loses: fn(&Request) -> bool) -> Self {
+        let transport = Losing { over: world.transport(user), loses, lost: Rc::default() };
+        Self::open_over(world, Rc::new(transport), Target::default())
+    }
+
+    fn open_over(world: &'world dyn World, transport: Rc<dyn Transport>, target: Target) -> Self {
         let (told, said) = (Rc::new(Notify::new()), Rc::new(RefCell::new(Vec::<Status>::new())));
         let (tell, keep) = (told.clone(), said.clone());
-        let session = Session::open(Client::new(world.transport(user)), target, move |update| {
+        let session = Session::open(Client::new(transport), target, move |update| {
             if let Update::Status(status) = update {
                 let mut said = keep.borrow_mut();
                 if said.last() != Some(&*status) {
@@ -136,5 +154,44 @@ impl<'world> Browser<'world> {
     /// Everything that the page has said.
     pub fn said(&self) -> Vec<Status> {
         self.said.borrow().clone()
+    }
+}
+
+/// See [`Browser::open_losing`].
+struct Losing {
+    over: Rc<dyn Transport>,
+    loses: fn(&Request) -> bool,
+    lost: Rc<Cell<bool>>,
+}
+
+impl Transport for Losing {
+    fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Reply, ApiError>> {
+        let is_lost = (self.loses)(&request) && !self.lost.replace(true);
+        let sent = self.over.send(request);
+        Box::pin(async move {
+            let reply = sent.await?;
+            assert!(!is_lost || reply.status < 300, "what is lost was carried out");
+            if is_lost { Err(ApiError::Unreachable { reason: "the answer is lost".to_owned() }) } else { Ok(reply) }
+        })
+    }
+
+    fn socket(&self, path: String) -> LocalBoxStream<'static, Message> {
+        self.over.socket(path)
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
+        self.over.sleep(duration)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.over.elapsed()
+    }
+
+    fn jitter(&self) -> f64 {
+        self.over.jitter()
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.over.spawn(task);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossview_headlamp::{
-    cluster::ApiError,
+    cluster::{ApiError, Request},
     helm::{
         chart::{CROSSVIEW_REPOSITORY, Chart, ChartRef},
         command::Command,
@@ -137,6 +137,21 @@ pub async fn two_clicks_make_one_job(world: &dyn World) {
     first.until("Crossview is ready", |status| status.phase == Phase::Ready && status.operating.is_none()).await;
     let jobs = first.session.snapshot().jobs.known().count();
     assert_eq!(jobs, 1);
+}
+
+/// The Job was let go, and the page didn't hear so: the operation goes on, with its rights to its end and no longer.
+pub async fn a_start_whose_answer_is_lost_goes_on(world: &dyn World) {
+    let starts = |request: &Request| request.method() == "PATCH" && request.path.contains("/jobs/");
+    let browser = Browser::open_losing(world, "admin", starts);
+    let asked = |status: &Status| status.phase == Phase::NotInstalled && !status.user.is_empty();
+    browser.until("nothing is installed", asked).await;
+
+    browser.run(install("4.6.0"), values::INSTALL).await.unwrap();
+
+    let ended = |status: &Status| status.phase == Phase::Ready && status.operating.is_none() && status.last.is_some();
+    let status = browser.until("Crossview is ready", ended).await;
+    assert_eq!(status.last.map(|last| last.result), Some(OutcomeResult::Succeeded));
+    assert_eq!(world.read(BINDING).await, None, "rights are left over");
 }
 
 /// Uninstall takes the release away and says that nothing is installed.
@@ -989,6 +1004,7 @@ macro_rules! stories {
             a_second_browser_sees_the_same_operation,
             leaving_in_the_middle_leaves_no_rights_behind,
             two_clicks_make_one_job,
+            a_start_whose_answer_is_lost_goes_on,
             an_uninstall_ends_with_nothing_installed,
             without_secrets_the_rest_still_shows,
             a_refusal_is_never_not_installed,
