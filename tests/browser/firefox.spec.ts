@@ -5,7 +5,8 @@
  * `CROSSVIEW_FIREFOX` is its path. Without one the test is skipped, with CI=true it fails.
  */
 import puppeteer, { Browser, Frame, Page } from 'puppeteer-core';
-import { expect, test as base } from './page';
+import { MISSING_IN_FIREFOX as MISSING } from './frame/apps';
+import { expect, test as base, withTorture } from './page';
 
 interface Fixtures {
   /** A page of Firefox. */
@@ -80,4 +81,38 @@ test('Crossview opens by the tunnel in Firefox, and works there', async ({
   await expect.poll(() => text(firefox, '.crossview')).toContain('Crossview is ready');
   await click(firefox, 'Open Crossview');
   await opened(firefox, 'Claims');
+});
+
+test('Firefox’s features work through it, but for those that are told of by name', async ({
+  cluster,
+  firefox,
+  hostFor,
+  installByHelm,
+}) => {
+  test.skip(!cluster.torture, 'the cluster has no torture app');
+  installByHelm('--wait', ...withTorture(cluster.torture));
+  await firefox.goto(`${await hostFor()}c/test/crossview`);
+  await expect.poll(() => text(firefox, '.crossview')).toContain('Crossview is ready');
+
+  await click(firefox, 'Open Crossview');
+
+  const app = await opened(firefox, 'orture');
+  await expect.poll(() => text(app, '#status'), { timeout: 90_000 }).toBe('done');
+  const rows = await app.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('tr[data-works]')].map(row => [
+      row.dataset.works,
+      row.dataset.feature,
+      row.lastElementChild?.textContent,
+    ])
+  );
+  const failed = rows.filter(([works]) => works === 'no');
+  expect(
+    failed.map(([, feature]) => feature),
+    JSON.stringify(failed)
+  ).toEqual(Object.keys(MISSING));
+  expect(rows.length - failed.length).toBeGreaterThan(50);
+  const missed = await firefox.evaluate(() =>
+    [...document.querySelectorAll('.crossview details li')].map(item => item.textContent)
+  );
+  expect(missed).toEqual(Object.values(MISSING).filter(Boolean));
 });

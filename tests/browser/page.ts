@@ -201,6 +201,12 @@ async function end(program: ChildProcess | undefined) {
   }
 }
 
+/** What makes the chart install the torture app, which is `cluster.torture`. */
+export function withTorture(image: unknown): string[] {
+  const [, repository, tag] = /^(.*):(.*)$/.exec(String(image)) ?? [];
+  return [`--set=image.repository=${repository}`, `--set-string=image.tag=${tag}`];
+}
+
 /** Opens the page by its address and waits until it has read the cluster. */
 export async function openPage(page: Page, host: string) {
   await page.goto(`${host}c/test/crossview`);

@@ -44,6 +44,9 @@ const given = new WeakMap<Element, Map<string, string>>();
 /** Elements whose file is on its way. */
 const waiting = new WeakSet<Element>();
 
+/** Elements that the parser has given an address: the browser refuses that once, and says so when it likes. */
+const refused = new WeakSet<Element>();
+
 const givenTo = (element: Element, name: string) => given.get(element)?.get(name);
 
 /** The addresses of a srcset, with their descriptors. */
@@ -119,7 +122,9 @@ function takeParsed(element: Element) {
   for (const name of ATTRIBUTES[element.tagName] ?? []) {
     const value = getAttribute.call(element, name);
     if (value && givenTo(element, name) === undefined) {
-      take(element, name, value);
+      if (take(element, name, value)) {
+        refused.add(element);
+      }
     }
   }
   if (element instanceof HTMLStyleElement) {
@@ -225,7 +230,8 @@ export function installElements() {
   addEventListener(
     'error',
     event => {
-      if (event.isTrusted && waiting.has(event.target as Element)) {
+      const target = event.target as Element;
+      if (event.isTrusted && (refused.delete(target) || waiting.has(target))) {
         event.stopImmediatePropagation();
       }
     },

@@ -24,6 +24,8 @@ interface Module {
 
 /** The name that a rewritten module has for its dynamic imports. */
 const IMPORT = '__crossviewImport';
+/** What stands before the address of a module that is linked by an import map. */
+const CIRCLE = 'crossview:';
 const modules = new Map<string, Module>();
 
 /** What this document's policy lets import maps in by; no secret, for the app's scripts may run anyway. */
@@ -143,7 +145,7 @@ function link(module: Module): string {
   } else {
     const circle = unlinked(module);
     const imports: Record<string, string> = {};
-    const nameOf = (member: Module) => member.specifier ?? `crossview:${member.url}`;
+    const nameOf = (member: Module) => member.specifier ?? CIRCLE + member.url;
     for (const member of circle) {
       imports[nameOf(member)] = rewrite(member, nameOf);
     }
@@ -161,7 +163,16 @@ function link(module: Module): string {
 
 async function importModule(module: Module): Promise<unknown> {
   await loadAll(module);
-  return import(/* @vite-ignore */ link(module));
+  const specifier = link(module);
+  try {
+    return await import(/* @vite-ignore */ specifier);
+  } catch (error) {
+    // Firefox takes no import map after the first module (dom.multiple_import_maps.enabled).
+    if (`${error}`.includes(CIRCLE)) {
+      report('modules that import each other, in this browser');
+    }
+    throw error;
+  }
 }
 
 /** Fetches a module ahead. */
