@@ -111,8 +111,6 @@ pub struct TunnelOptions {
     pub port: u16,
     /// Where Crossview begins: path, query and fragment.
     pub path: String,
-    /// Headlamp is dark.
-    pub is_dark: bool,
 }
 
 /// What is known of a tunnel; each variant is a kind of `TunnelState` in plugin-shim/src/tunnel/open.ts.
@@ -249,17 +247,14 @@ impl Surroundings for Host {
         });
         let on_navigated = Closure::<dyn FnMut(String)>::new(navigated);
         let pods = Closure::<dyn FnMut() -> JsValue>::new(move || {
-            let names = pods().iter().map(|name| JsValue::from_str(name)).collect::<js_sys::Array>();
-            Promise::resolve(&names).into()
+            pods().iter().map(|name| JsValue::from_str(name)).collect::<js_sys::Array>().into()
         });
-        let theme = if options.is_dark { "dark" } else { "light" };
         let port = JsValue::from(options.port);
         let given = object(&[
             ("namespace", &JsValue::from_str(&options.namespace)),
             ("release", &JsValue::from_str(&options.release)),
             ("port", &port),
             ("path", &JsValue::from_str(&options.path)),
-            ("theme", &JsValue::from_str(theme)),
         ]);
         let told =
             object(&[("onState", on_state.as_ref()), ("onNavigated", on_navigated.as_ref()), ("pods", pods.as_ref())]);

@@ -652,16 +652,11 @@ fn open_tunnel(page: &Page) {
     }
     let Some(place) = find_element(PLACE) else { return };
     let target = page.target();
-    let scheme = web_sys::window().zip(place.owner_document().and_then(|document| document.document_element()));
-    let scheme = scheme.and_then(|(window, root)| window.get_computed_style(&root).ok()?);
-    let is_dark =
-        scheme.is_some_and(|style| style.get_property_value("color-scheme").is_ok_and(|value| value.contains("dark")));
     let options = TunnelOptions {
         namespace: target.namespace.to_string(),
         release: target.release.to_string(),
         port: APP_PORT,
         path: page.model().path.clone(),
-        is_dark,
     };
     let (telling, leading, asked) = (Rc::downgrade(&page.0), Rc::downgrade(&page.0), Rc::downgrade(&page.0));
     let listeners = TunnelListeners {
@@ -805,9 +800,12 @@ fn way(page: &Page, route: &Route) -> Node {
                     let (way, to) = (route.way, url.clone());
                     let ask = page.click_with(Box::new(move |page| try_way(page, way, to.clone())));
                     let answered = model.viewer.as_ref().and_then(|viewer| viewer.answered.as_ref());
-                    let why =
-                        if answered == Some(url) { "it answers." } else { "not asked, as another way was taken." };
-                    what.child(paragraph("", &format!("{url}: {why}"))).child(button("", "Try it", ask))
+                    let (why, label) = if answered == Some(url) {
+                        ("it answers.", "Show it")
+                    } else {
+                        ("not asked, as another way was taken.", "Try it")
+                    };
+                    what.child(paragraph("", &format!("{url}: {why}"))).child(button("", label, ask))
                 }
             }
         }

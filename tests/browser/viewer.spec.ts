@@ -5,18 +5,21 @@
 import { Locator, Page } from '@playwright/test';
 import { crossview, setTheme } from './fixtures';
 import { MISSING } from './frame/apps';
-import { button, expect, NAMESPACE, openPage, recordStreams, test, title } from './page';
+import {
+  button,
+  expect,
+  NAMESPACE,
+  openPage,
+  recordStreams,
+  test,
+  title,
+  withTorture,
+} from './page';
 
 test.setTimeout(180_000);
 
 /** How often Crossview is opened and closed to see what is left. */
 const ROUNDS = process.env.CROSSVIEW_TEST_LONG ? 1000 : process.env.CI ? 50 : 20;
-
-/** What the chart makes of the torture app. */
-const withTorture = (image: unknown) => {
-  const [, repository, tag] = /^(.*):(.*)$/.exec(String(image)) ?? [];
-  return [`--set=image.repository=${repository}`, `--set-string=image.tag=${tag}`];
-};
 
 const iframe = (page: Page) => crossview(page).getByTitle('Crossview', { exact: true });
 const app = (page: Page) => iframe(page).contentFrame();

@@ -39,9 +39,13 @@ extern "C" {
         on_close: &Callback,
     ) -> Result<HostSocket, JsValue>;
 
-    /// A promise of the names of the app's ready pods, the best first.
+    /// The names of the app's ready pods, the best first.
     #[wasm_bindgen(method, catch)]
-    fn pods(this: &Connector) -> Result<Thenable, JsValue>;
+    fn pods(this: &Connector) -> Result<Array, JsValue>;
+
+    /// As setTimeout; whatever comes out of the call is the page's to hear of.
+    #[wasm_bindgen(method)]
+    fn later(this: &Connector, callback: &Callback, milliseconds: f64) -> JsValue;
 
     #[wasm_bindgen(method, getter)]
     fn namespace(this: &Connector) -> String;
@@ -66,10 +70,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn close(this: &HostSocket) -> Result<(), JsValue>;
 
-    type Thenable;
-
-    #[wasm_bindgen(method, catch)]
-    fn then(this: &Thenable, fulfilled: &JsValue, rejected: &JsValue) -> Result<JsValue, JsValue>;
+    /// Bytes that were sent and have not left the browser.
+    #[wasm_bindgen(method, getter, js_name = bufferedAmount)]
+    fn buffered_amount(this: &HostSocket) -> f64;
 
     /// The page's end of the frame's port.
     pub type Port;
@@ -129,9 +132,6 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     fn length(this: &Text) -> u32;
-
-    #[wasm_bindgen(js_name = setTimeout)]
-    fn set_timeout(callback: &Callback, milliseconds: f64) -> JsValue;
 
     #[wasm_bindgen(js_name = clearTimeout)]
     fn clear_timeout(timer: &JsValue);
@@ -204,8 +204,12 @@ impl Tunnel {
     /// One message of the frame. What can't be read is dropped and counted.
     pub fn receive(&self, message: &JsValue) {
         let mut order = read_order(message);
+        let unsent = self.0.unsent();
         self.0.act(&mut |engine, now| match order.take() {
-            Some(order) => engine.receive(order, now),
+            Some(order) => {
+                engine.set_unsent(unsent);
+                engine.receive(order, now);
+            }
             None => engine.refuse(),
         });
     }
@@ -343,7 +347,11 @@ impl Shell {
             Call::Message(connection) => {
                 // Text can't belong to this protocol, nor can nothing.
                 let message = bytes(first, usize::MAX).unwrap_or_default();
-                self.act(&mut |engine, now| engine.received(connection, &message, now));
+                let unsent = self.unsent();
+                self.act(&mut |engine, now| {
+                    engine.set_unsent(unsent);
+                    engine.received(connection, &message, now);
+                });
             }
             Call::Close(connection) => {
                 let link = self.unlink(connection);
@@ -356,17 +364,6 @@ impl Shell {
                 self.timer.take();
                 self.act(&mut |engine, now| engine.tick(now));
             }
-            Call::Pods | Call::NoPods => {
-                let mut pods = Some(match first.dyn_ref::<Array>() {
-                    Some(names) => Ok(names.items().filter_map(|name| text(&name, MAX_TEXT)).collect()),
-                    None => Err(words_of(first)),
-                });
-                self.act(&mut |engine, now| {
-                    if let Some(pods) = pods.take() {
-                        engine.pods(pods, now);
-                    }
-                });
-            }
         }
     }
 
@@ -377,12 +374,21 @@ impl Shell {
     }
 
     fn ask_pods(&self) {
-        // The promise may outlive the tunnel, so its functions belong to JavaScript.
-        let [fulfilled, rejected] = [Call::Pods, Call::NoPods].map(|call| call.by(&self.me).into_js_value());
-        let asked = self.connector.pods().and_then(|promise| promise.then(&fulfilled, &rejected));
-        if let Err(thrown) = asked {
-            self.act(&mut |engine, now| engine.pods(Err(words_of(&thrown)), now));
-        }
+        let names = self.connector.pods().map_err(|thrown| words_of(&thrown));
+        let mut pods = Some(names.map(|names| names.items().filter_map(|name| text(&name, MAX_TEXT)).collect()));
+        self.act(&mut |engine, now| {
+            if let Some(pods) = pods.take() {
+                engine.pods(pods, now);
+            }
+        });
+    }
+
+    /// Bytes that were sent and have not left the browser, on all connections.
+    fn unsent(&self) -> usize {
+        let unsent: f64 = self.links.borrow().iter().map(|link| link.socket.buffered_amount()).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
+        let unsent = unsent as usize;
+        unsent
     }
 
     /// A timer that goes off no later than the engine wants to be woken; too early does no harm.
@@ -396,7 +402,7 @@ impl Shell {
             clear_timeout(running);
         }
         let wait = deadline.saturating_sub(now()).as_secs_f64() * 1000.0 + 1.0;
-        *timer = Some((deadline, set_timeout(&self.on_time, wait)));
+        *timer = Some((deadline, self.connector.later(&self.on_time, wait)));
     }
 }
 
@@ -407,8 +413,6 @@ enum Call {
     Message(u32),
     Close(u32),
     Time,
-    Pods,
-    NoPods,
 }
 
 impl Call {

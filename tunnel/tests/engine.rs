@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bench::{Bench, PORT_BYTES, fetch};
 use crossview_tunnel::engine::{CLOSING, IDLE, OPENING, Order, PATIENCE, Reply, SPARED, SharedCache, Told, Trouble};
-use crossview_tunnel::policy::{MAX_CONNECTIONS, MAX_FETCHES, MAX_HELD, MAX_HELD_IN_ALL, MAX_SOCKETS, WINDOW};
+use crossview_tunnel::policy::{
+    MAX_BODIES, MAX_CONNECTIONS, MAX_FETCHES, MAX_HELD, MAX_HELD_IN_ALL, MAX_SOCKETS, WINDOW,
+};
 use crossview_tunnel::websocket::{Data, frame};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -779,6 +781,29 @@ fn a_websocket_that_breaks_the_rules_is_ended_with_the_code_for_it() {
         assert!(bench.heard()[0].starts_with("1 closed 1006 "));
         assert_eq!(bench.closed, [connection]);
     }
+}
+
+// A browser takes all that it is given to send, and says only how much of it is left.
+#[test]
+fn what_the_app_does_not_take_is_not_kept_for_ever() {
+    let (mut bench, connection) = socket();
+    let message = || Order::SocketSend { id: 1, data: Data::Text("m".to_owned()) };
+
+    bench.engine.set_unsent(MAX_BODIES - 1);
+    bench.order(message());
+    assert_eq!(unmasked(&bench.sent.remove(&connection).unwrap()), (0x81, b"m".to_vec()));
+    bench.engine.set_unsent(MAX_BODIES + 1);
+    bench.app(connection, [0x89, 1, b'p']);
+    assert_eq!(bench.taken(connection), "", "no answer to a ping of whom doesn't listen");
+    bench.get(2, "/api/health");
+    bench.post(3, "/api/things", b"x");
+    bench.order(message());
+
+    let refused = "3 error: the request's body is not allowed or too long";
+    let closed = "1 closed 1006 \"the app does not take what it is sent, and it is too much to be kept\" unclean";
+    assert_eq!(bench.heard(), [refused, closed]);
+    assert_eq!(bench.closed, [connection]);
+    assert_eq!(bench.statistics().sockets, 0);
 }
 
 #[test]

@@ -14,6 +14,8 @@ export interface HostSocket {
   send(data: string | Uint8Array): void;
   /** Ends it; none of the listeners is called any more. Safe to call twice. */
   close(): void;
+  /** Bytes that were sent and have not left the browser. */
+  readonly bufferedAmount: number;
 }
 
 /** What is told of a socket, in this order: `onOpen` once, messages, `onClose` once. */
@@ -126,6 +128,9 @@ export function openSocket(
       if (!over && socket?.readyState === WebSocket.OPEN) {
         socket.send(data);
       }
+    },
+    get bufferedAmount() {
+      return socket?.bufferedAmount ?? 0;
     },
     close() {
       over = true;

@@ -6,6 +6,8 @@ import type { Answer } from './messages';
 export interface PodSocket {
   send(data: Uint8Array): void;
   close(): void;
+  /** Bytes that were sent and have not left the browser. */
+  readonly bufferedAmount: number;
 }
 
 /** What the tunnel is lent: a way to the pods of the app. */
@@ -19,7 +21,9 @@ export interface Connector {
     onClose: (code: number, reason: string) => void
   ): PodSocket;
   /** Names of the app's ready pods, best first. */
-  pods(): Promise<string[]>;
+  pods(): string[];
+  /** As setTimeout; clearTimeout takes what it returns. */
+  later(callback: () => void, milliseconds: number): unknown;
   readonly namespace: string;
   readonly containerPort: number;
   /** The app's name among all that this page ever opens; tunnels with the same one share what they keep. */

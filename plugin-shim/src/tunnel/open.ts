@@ -19,8 +19,8 @@ export interface TunnelOptions {
   readonly port: number;
   /** Where the app begins: path, query and fragment. */
   readonly path: string;
-  /** Headlamp's theme. */
-  readonly theme: Theme;
+  /** Headlamp's theme; the page's own, if none is given. */
+  readonly theme?: Theme;
 }
 
 /**
@@ -50,7 +50,7 @@ export interface TunnelListeners {
   /** The app is at this path now; it is what a deep link needs. */
   onNavigated(path: string): void;
   /** Names of the app's ready pods, best first; asked for each round of connections. */
-  pods(): Promise<string[]>;
+  pods(): string[];
 }
 
 /** An open tunnel. All of it may be called at any time; after `close` it does nothing. */
@@ -81,12 +81,17 @@ const RESTARTS_IN = 30_000;
 /** Longest text of the frame that is shown. */
 const LONGEST = 300;
 
+function themeOfPage(): Theme {
+  const { colorScheme } = getComputedStyle(document.documentElement);
+  return colorScheme.includes('dark') ? 'dark' : 'light';
+}
+
 export function openTunnel(
   options: TunnelOptions,
   listeners: TunnelListeners,
   { cluster, place, Tunnel, socket, onTrap, load, save }: Surroundings
 ): TunnelHandle {
-  const { namespace, release, port: containerPort, theme } = options;
+  const { namespace, release, port: containerPort, theme = themeOfPage() } = options;
   const key = `storage/${namespace}/${release}`;
   const stored = new Stored(
     { load, save },
@@ -183,6 +188,7 @@ export function openTunnel(
       containerPort,
       app: JSON.stringify([cluster, namespace, release]),
       pods: () => listeners.pods(),
+      later: (callback, milliseconds) => setTimeout(() => guarded(callback), milliseconds),
       socket: (to, protocols, onOpen, onMessage, onClose): PodSocket =>
         socket(
           to,

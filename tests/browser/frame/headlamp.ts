@@ -46,7 +46,7 @@ const headlamp: Headlamp = {
       {
         onState: (kind, text) => states.push([kind, text]),
         onNavigated: path => paths.push(path),
-        pods: async () => ['crossview-0'],
+        pods: () => ['crossview-0'],
       },
       {
         cluster: 'test',

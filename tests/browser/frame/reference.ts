@@ -30,7 +30,8 @@ export class ReferenceTunnel implements Tunnel {
 
   constructor(readonly connector: Connector, private readonly port: Outlet) {
     ReferenceTunnel.all.push(this);
-    connector.pods().then(([pod]) => connector.told({ pod }));
+    const [pod] = connector.pods();
+    queueMicrotask(() => connector.told({ pod }));
   }
 
   static isPath(path: string): boolean {

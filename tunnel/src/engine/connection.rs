@@ -6,7 +6,7 @@ use super::exchange::{Exchange, Kind, Stage};
 use super::{Action, CLOSING, Engine, IDLE, Lost, OPENING, PATIENCE, Reply, SPARED, Told, Trouble};
 use crate::forward::{self, ForwardDecoder, Piece};
 use crate::http::response::{Event, ResponseDecoder};
-use crate::policy::MAX_CONNECTIONS;
+use crate::policy::{MAX_BODIES, MAX_CONNECTIONS};
 use crate::websocket::frame::{self, FrameDecoder};
 use crate::websocket::{ABNORMAL, Close, NO_CODE};
 
@@ -404,6 +404,8 @@ impl Engine {
                     self.statistics.bytes += data.len() as u64;
                     self.post(Reply::SocketMessage { id, data });
                 }
+                // An app that asks and doesn't listen gets no answer.
+                Ok(Some(frame::Event::Ping(_))) if self.unsent > MAX_BODIES => {}
                 Ok(Some(frame::Event::Ping(payload))) => {
                     let pong = frame::pong(&payload, self.mask());
                     self.send(connection, &pong);

@@ -163,6 +163,9 @@ pub(crate) enum Lost {
     /// Over [`policy::MAX_HELD`].
     #[error("the page does not read the app's answer, and it is too long to be kept")]
     Unread,
+    /// Over [`policy::MAX_BODIES`].
+    #[error("the app does not take what it is sent, and it is too much to be kept")]
+    Unsent,
 }
 
 /// Figures of one tunnel.
@@ -206,6 +209,8 @@ pub struct Engine {
     last: u32,
     /// The bytes that are held for the frame, of all responses.
     held: usize,
+    /// See [`Engine::set_unsent`].
+    unsent: usize,
     told: Option<Told>,
     statistics: Statistics,
     actions: Vec<Action>,
@@ -226,6 +231,7 @@ impl Engine {
             pods: Pods::default(),
             last: 0,
             held: 0,
+            unsent: 0,
             told: None,
             statistics: Statistics::default(),
             actions: Vec::new(),
@@ -251,6 +257,13 @@ impl Engine {
     #[must_use]
     pub fn has(&self, connection: u32) -> bool {
         self.connections.iter().any(|own| own.number == connection)
+    }
+
+    /// How many bytes of what was sent are still in the browser, of all port-forwards; to be told before
+    /// [`Engine::receive`] and [`Engine::received`]. A browser takes all that it is given to send, and an app that doesn't
+    /// read would have it keep that for ever.
+    pub fn set_unsent(&mut self, bytes: usize) {
+        self.unsent = bytes;
     }
 
     /// Something of the frame's that could not even be read as an order.
@@ -316,7 +329,7 @@ impl Engine {
         let Allowed { method, path, asked } = policy::fetch(method, path, headers, body.as_ref().map(Vec::len))?;
         let body = body.unwrap_or_default();
         let waiting: usize = self.exchanges.iter().map(|exchange| exchange.body.len()).sum();
-        if waiting + body.len() > policy::MAX_BODIES {
+        if !body.is_empty() && waiting.saturating_add(self.unsent).saturating_add(body.len()) > policy::MAX_BODIES {
             return Err(Refusal::Body);
         }
         if self.exchanges.iter().filter(|exchange| !exchange.is_socket()).count() >= policy::MAX_FETCHES {
@@ -369,9 +382,15 @@ impl Engine {
 
     fn socket_send(&mut self, id: u32, data: &Data) {
         let mask = self.mask();
+        let bearable = self.unsent.saturating_add(data.len()) <= policy::MAX_BODIES;
         let Some(connection) = self.socket_of(id) else { return self.refuse() };
         let number = connection.number;
         match &connection.work {
+            Work::Socket { closing: false, .. } if !bearable => {
+                self.connections.retain(|own| own.number != number);
+                self.actions.push(Action::Close { connection: number });
+                self.post(Reply::SocketClosed { id, code: ABNORMAL, reason: words(&Lost::Unsent), clean: false });
+            }
             Work::Socket { closing: false, .. } if data.len() <= frame::MAX_MESSAGE => {
                 self.send(number, &frame::message(data, mask));
             }
