@@ -3,7 +3,7 @@
 use super::{
     Node, Page,
     ask::{Question, button_to_ask},
-    classed, element, more, nothing, words,
+    classed, element, more_lasting, nothing, words,
 };
 use crate::{
     helm::release::{History, Revision},
@@ -24,7 +24,7 @@ pub(super) fn history(page: &Page, status: &Status) -> Node {
     let table = classed("table", "cv-table")
         .child(element("thead").child(element("tr").children(head.collect())))
         .child(element("tbody").children(lines));
-    more("History", classed("div", "cv-wide").child(table).into())
+    more_lasting(page, "History", classed("div", "cv-wide").child(table).into())
 }
 
 fn line(page: &Page, status: &Status, history: &History, revision: &Revision) -> Node {

@@ -91,6 +91,8 @@ struct Model {
     question: Option<ask::Question>,
     log: log::Reader,
     copied: clipboard::Copied,
+    /// What stays unfolded while it is taken off the page, as during an operation; by its summary.
+    unfolded: Vec<&'static str>,
 }
 
 impl Model {
@@ -110,6 +112,7 @@ impl Model {
             question: None,
             log: log::Reader::default(),
             copied: clipboard::Copied::default(),
+            unfolded: Vec::new(),
         }
     }
 }
@@ -427,6 +430,20 @@ fn verbatim(text: &str) -> Node {
 /// More on request.
 fn more(summary: &str, inside: Node) -> Node {
     element("details").child(element("summary").child(summary)).child(inside).into()
+}
+
+/// The same, for what may be taken off the page and come back.
+fn more_lasting(page: &Page, summary: &'static str, inside: Node) -> Node {
+    let toggled = page.handler(Box::new(move |page, event| {
+        let unfolded = &mut page.0.model.borrow_mut().unfolded;
+        unfolded.retain(|kept| *kept != summary);
+        if is_open(event) {
+            unfolded.push(summary);
+        }
+    }));
+    let open = page.model().unfolded.contains(&summary);
+    let folded = element("details").with_if(open, "open").on("toggle", toggled);
+    folded.child(element("summary").child(summary)).child(inside).into()
 }
 
 /// The same, for what is made only while it is unfolded: `toggled` is called when that changes.

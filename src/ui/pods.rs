@@ -1,10 +1,10 @@
 //! What the cluster reports of Crossview's pods.
 
-use super::{Node, classed, element, more, nothing, words};
+use super::{Node, Page, classed, element, more_lasting, nothing, words};
 use crate::installer::Status;
 
 /// Pods and events, on request; nothing where there are none.
-pub(super) fn pods(status: &Status) -> Node {
+pub(super) fn pods(page: &Page, status: &Status) -> Node {
     if status.pods.is_empty() && status.events.is_empty() {
         return nothing();
     }
@@ -27,7 +27,7 @@ pub(super) fn pods(status: &Status) -> Node {
     let inside = element("div")
         .child(table(["Pod", "Phase", "Ready", "Restarts", "Reason", "Message"], pods.collect()))
         .child(table(["Event", "Object", "Reason", "Message", ""], events.collect()));
-    more("Pods and events", inside.into())
+    more_lasting(page, "Pods and events", inside.into())
 }
 
 fn row<const COLUMNS: usize>(cells: [&str; COLUMNS]) -> Node {

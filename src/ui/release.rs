@@ -33,7 +33,7 @@ pub(super) fn release(page: &Page, status: &Status) -> Node {
         .child(open::refused(page))
         .child(install::withheld(&status.uninstall))
         .child(history::history(page, status))
-        .child(pods::pods(status))
+        .child(pods::pods(page, status))
         .into()
 }
 

@@ -120,8 +120,8 @@ test('an update says what it will do, keeps what was set, and is rolled back', a
   await expect(fact(page, 'App version')).toHaveText(`v${cluster.stable}`);
   await expect(fact(page, 'Revision')).toHaveText('2 (deployed)');
   expect(mode()).toBe('none');
-  // Operations take its card away meanwhile.
-  await unfold(crossview(page), 'History');
+  // It was taken off the page meanwhile, and stands there again as it was left.
+  await expect(lines(page, 'Revision').first()).toBeVisible();
   await expect(lines(page, 'Revision')).toHaveText([
     new RegExp(`^2deployedcrossview-${cluster.stable}`),
     new RegExp(`^1supersededcrossview-${OLDER}`),
@@ -143,8 +143,9 @@ test('an update says what it will do, keeps what was set, and is rolled back', a
   await expect(fact(page, 'Chart')).toHaveText(`crossview-${OLDER}`);
   await expect(fact(page, 'App version')).toHaveText(`v${OLDER}`);
   await expect(fact(page, 'Revision')).toHaveText('3 (deployed)');
-  await unfold(crossview(page), 'History');
   await expect(lines(page, 'Revision')).toHaveCount(3);
+  await unfold(crossview(page), 'History');
+  await expect(lines(page, 'Revision').first()).toBeHidden();
   expect(mode()).toBe('none');
   expect(kubectl('get', 'clusterrolebinding', BINDING, '--ignore-not-found')).toBe('');
 });
