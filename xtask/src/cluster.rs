@@ -223,6 +223,12 @@ pub fn cluster_is_ours() -> bool {
     std::env::var_os(EXISTING).is_none()
 }
 
+/// Whether each [`RunningCluster::start`] leads to the same cluster, which the user has chosen.
+#[must_use]
+pub fn is_one_for_all() -> bool {
+    !cluster_is_ours() || std::env::var_os("ID").is_some()
+}
+
 /// A script of `tests/cluster` for the cluster of that number, ready to run.
 fn script(project: &Project, name: &str, id: u8) -> Command {
     let mut command = Command::new("bash");

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -36,20 +37,48 @@ const LONG_CASES: &str = "100000";
 /// Something failed, or was skipped where nothing may be (`CI=true`), or this was interrupted.
 pub fn run(project: &Project, options: &TestOptions) -> anyhow::Result<()> {
     let mut session = Session { project, options, summary: Summary::default() };
-    if options.wants(Group::Native) {
-        session.native();
-    }
-    if options.wants(Group::Component) {
-        session.component();
-    }
-    if options.wants(Group::Cluster) || options.wants(Group::Browser) {
-        session.on_a_cluster();
-    }
+    // The stories wait for kubelet most of the time, so that they run beside the rest, on a cluster of their own; where
+    // there is one for all, each has it for itself.
+    let cluster = options.wants(Group::Cluster).then(|| session.start_cluster(Group::Cluster));
+    let is_shared = cluster::is_one_for_all();
+    thread::scope(|scope| {
+        let beside = cluster.map(|cluster| {
+            let mut stories = Session { project, options, summary: Summary::default() };
+            let run = move || {
+                stories.cluster(cluster.as_ref());
+                stories.end_cluster(Group::Cluster, cluster);
+                stories.summary.rows
+            };
+            if is_shared { Beside::Done(run()) } else { Beside::Running(scope.spawn(run)) }
+        });
+        if options.wants(Group::Native) {
+            session.native();
+        }
+        if options.wants(Group::Component) {
+            session.component();
+        }
+        if options.wants(Group::Browser) {
+            let cluster = session.start_cluster(Group::Browser);
+            session.browser(cluster.as_ref().map(|cluster| cluster.description.as_path()));
+            session.end_cluster(Group::Browser, cluster);
+        }
+        let rows = beside.map(|beside| match beside {
+            Beside::Done(rows) => rows,
+            Beside::Running(stories) => stories.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        });
+        session.summary.rows.extend(rows.unwrap_or_default());
+    });
     println!("\n{}", session.summary);
     let in_ci = prerequisites::in_ci();
     ensure!(!process::interrupted(), "interrupted");
     ensure!(session.summary.is_good(in_ci), "{}", if in_ci { "failed, or skipped in CI" } else { "failed" });
     Ok(())
+}
+
+/// What came of the stories, or will.
+enum Beside<'scope> {
+    Done(Vec<Row>),
+    Running(thread::ScopedJoinHandle<'scope, Vec<Row>>),
 }
 
 struct Session<'run> {
@@ -61,7 +90,7 @@ struct Session<'run> {
 /// What a step has to say for itself when nothing went wrong: its tests, if it has any to count.
 type Tests = Option<Counts>;
 
-impl Session<'_> {
+impl<'run> Session<'run> {
     /// Runs one step, unless this was interrupted, and keeps what came of it.
     fn step(&mut self, group: Group, name: &str, work: impl FnOnce(&str) -> anyhow::Result<Tests>) {
         if process::interrupted() {
@@ -124,22 +153,17 @@ impl Session<'_> {
         });
     }
 
-    fn on_a_cluster(&mut self) {
+    fn start_cluster(&mut self, group: Group) -> Option<RunningCluster<'run>> {
         let project = self.project;
-        let group = if self.options.wants(Group::Cluster) { Group::Cluster } else { Group::Browser };
         let mut cluster = None;
         self.step(group, "start of the cluster", |step| {
             cluster = Some(RunningCluster::start(project, step)?);
             Ok(None)
         });
-        let description = cluster.as_ref().map(|cluster| cluster.description.clone());
-        let description = description.as_deref();
-        if self.options.wants(Group::Cluster) {
-            self.cluster(cluster.as_ref());
-        }
-        if self.options.wants(Group::Browser) {
-            self.browser(description);
-        }
+        cluster
+    }
+
+    fn end_cluster(&mut self, group: Group, cluster: Option<RunningCluster<'run>>) {
         if let Some(cluster) = cluster {
             self.step(group, "end of the cluster", |_| cluster.end().map(|()| None));
         }
