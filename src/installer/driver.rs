@@ -64,6 +64,14 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether the Job may have been let go all the same: then its end is to be waited for, as that of any other.
+    #[must_use]
+    pub fn may_be_going(&self) -> bool {
+        matches!(self, Self::Step { step: StepName::Start, error } if error.is_passing())
+    }
+}
+
 narrow! {
     /// An answer of which only the uid matters.
     struct Made {
@@ -81,7 +89,8 @@ narrow! {
     }
 }
 
-/// Sends a plan's requests in order, up to the Job's start.
+/// Sends a plan's requests in order, up to the Job's start. What a broken start has made is taken away again, unless
+/// [`StartError::may_be_going`].
 ///
 /// # Errors
 /// When the lock is taken, or a step is refused.
@@ -110,10 +119,13 @@ pub async fn begin(client: &Client, plan: &Plan) -> Result<(), StartError> {
                 return Err(StartError::Busy { job: held.spec.holder_identity.unwrap_or_default(), user });
             }
             (name, Err(error)) => {
-                if !matches!(name, StepName::ServiceAccount | StepName::Lease) {
-                    undo(client, plan, name, &error).await;
+                let error = StartError::Step { step: name, error };
+                if error.may_be_going() {
+                    delete_job(client, plan).await;
+                } else if !matches!(name, StepName::ServiceAccount | StepName::Lease) {
+                    undo(client, plan, &error).await;
                 }
-                return Err(StartError::Step { step: name, error });
+                return Err(error);
             }
         }
     }
@@ -143,19 +155,22 @@ async fn is_going(client: &Client, plan: &Plan) -> bool {
     job.is_ok_and(|job| !job.is_null() && !Job::read(&job).spec.suspend)
 }
 
-/// Takes away what a broken start has made, in the order of an ending.
-async fn undo(client: &Client, plan: &Plan, step: StepName, error: &ApiError) {
+/// Asks for the end of the plan's Job.
+async fn delete_job(client: &Client, plan: &Plan) {
     let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
-    let deleted =
-        retry(client, &|| Box::pin(client.object(Request::delete(&*path, manifests::delete_foreground())))).await;
-    if step == StepName::Start && deleted.is_ok() {
-        // It may have been let go all the same: what Helm does then, it ends with its rights.
-        let ended = await_end(client, &plan.target, &plan.job, None).await;
-        await_pods(client, &plan.target, &plan.job, &ended).await;
+    let _ = retry(client, &|| Box::pin(client.object(Request::delete(&*path, manifests::delete_foreground())))).await;
+}
+
+/// Takes away what a broken start has made, in the order of an ending.
+async fn undo(client: &Client, plan: &Plan, error: &StartError) {
+    let StartError::Step { step, error } = error else { return };
+    // That name is somebody else's.
+    if *step != StepName::Job || !matches!(error, ApiError::Conflict { .. }) {
+        delete_job(client, plan).await;
     }
     remove_binding(client, &plan.job).await;
     // A Job that is gone before it was let go has been cancelled.
-    let cancelled = step == StepName::Start && matches!(error, ApiError::NotFound { .. });
+    let cancelled = *step == StepName::Start && matches!(error, ApiError::NotFound { .. });
     let outcome = Outcome {
         operation: plan.operation.name().to_owned(),
         job: plan.job.clone(),

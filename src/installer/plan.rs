@@ -193,7 +193,13 @@ pub fn plan(target: &Target, action: &Action, snapshot: &Snapshot) -> Result<Pla
     if operation.needs_rights() {
         let owner = Owner { kind: kinds::NAMESPACE, name: target.namespace.to_string() };
         let path = kinds::BINDING.object(None, manifests::BINDING_NAME);
-        step(StepName::Binding, Request::apply(&path, manifests::binding(target, &spec.name)), Some(owner));
+        let binding = manifests::binding(target, &spec.name);
+        // Where there was none, nobody's may be taken over who is as quick.
+        let request = match snapshot.binding.one() {
+            Seen::Absent => Request::create(kinds::BINDING.collection(None), binding),
+            Seen::Present(_) | Seen::Unknown(_) => Request::apply(&path, binding),
+        };
+        step(StepName::Binding, request, Some(owner));
     }
     let path = kinds::JOB.object(namespace, &spec.name);
     step(StepName::Start, start(&path), None);

@@ -172,8 +172,7 @@ impl Session {
         let mut rights = vec![shared.client.spawn(ask_user(Rc::downgrade(shared), shared.client.clone()))];
         rights.push(shared.client.spawn(ask_version(Rc::downgrade(shared), shared.client.clone())));
         for permission in Permission::ALL {
-            let (weak, client, target) = (Rc::downgrade(shared), shared.client.clone(), shared.target.clone());
-            rights.push(shared.client.spawn(ask_permission(weak, client, target, permission)));
+            rights.push(shared.client.spawn(ask_permission(shared, permission)));
         }
         let mut tasks = shared.tasks.borrow_mut();
         tasks.watches = watches;
@@ -225,7 +224,7 @@ impl Session {
         let (say, begun) = oneshot::channel();
         self.shared.client.detach(async move {
             let result = driver::begin(&client, &plan).await;
-            let going = result.is_ok();
+            let going = result.as_ref().err().is_none_or(driver::StartError::may_be_going);
             let _ = say.send(result);
             if going {
                 driver::finish(&client, &plan.target, &plan.job, None).await;
@@ -238,8 +237,12 @@ impl Session {
         begun.await.unwrap_or(Ok(()))
     }
 
-    /// Reads what bears on the ways to Crossview beside what is watched.
+    /// Reads what bears on the ways to Crossview beside what is watched, and asks again for the right to a tunnel.
     pub async fn reach(&self) -> Reach {
+        for permission in [Permission::GetPortForward, Permission::CreatePortForward] {
+            self.shared.snapshot.borrow_mut().rights.ask_again();
+            self.shared.client.detach(ask_permission(&self.shared, permission));
+        }
         read_reach(&self.shared.client, &self.shared.target.namespace).await
     }
 
@@ -591,15 +594,19 @@ async fn ask_version(weak: Weak<Shared>, client: Client) {
     let answer = client.read::<Version>(Request::get("/version")).await;
     if let (Ok(version), Some(shared)) = (answer, weak.upgrade()) {
         shared.snapshot.borrow_mut().kubernetes = version.git_version;
+        shared.changed();
     }
 }
 
 /// Asks the cluster whether the user has one permission.
-async fn ask_permission(weak: Weak<Shared>, client: Client, target: Target, permission: Permission) {
-    let refusal = ask(&client, &target, permission).await;
-    let Some(shared) = weak.upgrade() else { return };
-    shared.snapshot.borrow_mut().rights.set(permission, refusal);
-    shared.changed();
+fn ask_permission(shared: &Rc<Shared>, permission: Permission) -> impl Future<Output = ()> + use<> {
+    let (weak, client, target) = (Rc::downgrade(shared), shared.client.clone(), shared.target.clone());
+    async move {
+        let refusal = ask(&client, &target, permission).await;
+        let Some(shared) = weak.upgrade() else { return };
+        shared.snapshot.borrow_mut().rights.set(permission, refusal);
+        shared.changed();
+    }
 }
 
 /// The cluster's words if it says no to `permission`.

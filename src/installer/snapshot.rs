@@ -298,13 +298,21 @@ impl Permission {
 pub struct Rights {
     /// Refused permissions with the cluster's reason, in the order of [`Permission::ALL`].
     pub refused: Vec<(Permission, String)>,
+    /// How many have been answered; less than [`Permission::ALL`] while some are asked for.
+    pub answers: usize,
     /// Who the cluster says the user is; empty while unknown.
     pub user: String,
 }
 
 impl Rights {
+    /// Notes that one of them is asked for again.
+    pub fn ask_again(&mut self) {
+        self.answers = self.answers.saturating_sub(1);
+    }
+
     /// Notes what the cluster said of `permission`: its words if it said no.
     pub fn set(&mut self, permission: Permission, refusal: Option<String>) {
+        self.answers = self.answers.saturating_add(1);
         self.refused.retain(|(of, _)| *of != permission);
         if let Some(words) = refusal {
             let at = self.refused.partition_point(|(of, _)| *of < permission);

@@ -48,10 +48,10 @@ impl<'world> Browser<'world> {
         Self::open_over(world, world.transport(user), target)
     }
 
-    /// Opens a page that loses the answer to the first request that `loses` picks: the cluster carries it out, and the
-    /// page hears that nobody answered.
-    pub fn open_losing(world: &'world dyn World, user: &str, loses: fn(&Request) -> bool) -> Self {
-        let transport = Losing { over: world.transport(user), loses, lost: Rc::default() };
+    /// Opens a page that hears of no answer to the first request that `loses` picks. Whether it `arrives` or not: in the
+    /// one case the cluster carries it out.
+    pub fn open_losing(world: &'world dyn World, user: &str, arrives: bool, loses: fn(&Request) -> bool) -> Self {
+        let transport = Losing { over: world.transport(user), loses, arrives, lost: Rc::default() };
         Self::open_over(world, Rc::new(transport), Target::default())
     }
 
@@ -161,17 +161,20 @@ impl<'world> Browser<'world> {
 struct Losing {
     over: Rc<dyn Transport>,
     loses: fn(&Request) -> bool,
+    arrives: bool,
     lost: Rc<Cell<bool>>,
 }
 
 impl Transport for Losing {
     fn send(&self, request: Request) -> LocalBoxFuture<'static, Result<Reply, ApiError>> {
         let is_lost = (self.loses)(&request) && !self.lost.replace(true);
-        let sent = self.over.send(request);
+        let sent = (self.arrives || !is_lost).then(|| self.over.send(request));
         Box::pin(async move {
+            let lost = Err(ApiError::Unreachable { reason: "lost".to_owned() });
+            let Some(sent) = sent else { return lost };
             let reply = sent.await?;
             assert!(!is_lost || reply.status < 300, "what is lost was carried out");
-            if is_lost { Err(ApiError::Unreachable { reason: "the answer is lost".to_owned() }) } else { Ok(reply) }
+            if is_lost { lost } else { Ok(reply) }
         })
     }
 

@@ -139,10 +139,28 @@ pub async fn two_clicks_make_one_job(world: &dyn World) {
     assert_eq!(jobs, 1);
 }
 
+fn is_start(request: &Request) -> bool {
+    request.method() == "PATCH" && request.path.contains("/jobs/")
+}
+
+/// The Job was not let go, and nobody can tell: the page says so, and leaves nothing behind.
+pub async fn a_start_that_is_lost_is_taken_back(world: &dyn World) {
+    let browser = Browser::open_losing(world, "admin", false, is_start);
+    let asked = |status: &Status| status.phase == Phase::NotInstalled && !status.user.is_empty();
+    browser.until("nothing is installed", asked).await;
+
+    let told = browser.run(install("4.6.0"), values::INSTALL).await.unwrap_err();
+
+    assert!(matches!(told, StartError::Step { error: ApiError::Unreachable { .. }, .. }), "{told:?}");
+    let ended = |status: &Status| status.operating.is_none() && status.last.is_some() && status.install.is_offered();
+    browser.until("it has ended", ended).await;
+    assert_eq!(world.read(BINDING).await, None, "rights are left over");
+    assert_eq!(browser.session.snapshot().jobs.known().count(), 0);
+}
+
 /// The Job was let go, and the page didn't hear so: the operation goes on, with its rights to its end and no longer.
 pub async fn a_start_whose_answer_is_lost_goes_on(world: &dyn World) {
-    let starts = |request: &Request| request.method() == "PATCH" && request.path.contains("/jobs/");
-    let browser = Browser::open_losing(world, "admin", starts);
+    let browser = Browser::open_losing(world, "admin", true, is_start);
     let asked = |status: &Status| status.phase == Phase::NotInstalled && !status.user.is_empty();
     browser.until("nothing is installed", asked).await;
 
@@ -1005,6 +1023,7 @@ macro_rules! stories {
             leaving_in_the_middle_leaves_no_rights_behind,
             two_clicks_make_one_job,
             a_start_whose_answer_is_lost_goes_on,
+            a_start_that_is_lost_is_taken_back,
             an_uninstall_ends_with_nothing_installed,
             without_secrets_the_rest_still_shows,
             a_refusal_is_never_not_installed,
