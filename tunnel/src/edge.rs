@@ -164,6 +164,8 @@ struct Shell {
     connector: Connector,
     port: Port,
     links: RefCell<Vec<Link>>,
+    /// Those that were closed and may have something to send.
+    ended: RefCell<Vec<(u32, HostSocket)>>,
     /// When the timer goes off that runs, and what stops it.
     timer: RefCell<Option<(Duration, JsValue)>>,
     on_time: Callback,
@@ -195,6 +197,7 @@ impl Tunnel {
             connector,
             port,
             links: RefCell::default(),
+            ended: RefCell::default(),
             timer: RefCell::default(),
             on_time: Call::Time.by(me),
             acting: Cell::new(false),
@@ -207,7 +210,7 @@ impl Tunnel {
         let unsent = self.0.unsent();
         self.0.act(&mut |engine, now| match order.take() {
             Some(order) => {
-                engine.set_unsent(unsent);
+                engine.set_unsent(unsent.iter().copied());
                 engine.receive(order, now);
             }
             None => engine.refuse(),
@@ -305,6 +308,7 @@ impl Shell {
             Action::Close { connection } => {
                 if let Some(link) = self.unlink(connection) {
                     let _ = link.socket.close();
+                    self.ended.borrow_mut().push((connection, link.socket));
                 }
             }
             Action::Post(reply) => {
@@ -349,7 +353,7 @@ impl Shell {
                 let message = bytes(first, usize::MAX).unwrap_or_default();
                 let unsent = self.unsent();
                 self.act(&mut |engine, now| {
-                    engine.set_unsent(unsent);
+                    engine.set_unsent(unsent.iter().copied());
                     engine.received(connection, &message, now);
                 });
             }
@@ -383,12 +387,14 @@ impl Shell {
         });
     }
 
-    /// Bytes that were sent and have not left the browser, on all connections.
-    fn unsent(&self) -> usize {
-        let unsent: f64 = self.links.borrow().iter().map(|link| link.socket.buffered_amount()).sum();
+    /// Bytes that were sent and have not left the browser, by connection.
+    fn unsent(&self) -> Vec<(u32, usize)> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
-        let unsent = unsent as usize;
-        unsent
+        let of = |(connection, socket): (u32, &HostSocket)| (connection, socket.buffered_amount() as usize);
+        let (links, mut ended) = (self.links.borrow(), self.ended.borrow_mut());
+        ended.retain(|(_, socket)| socket.buffered_amount() > 0.0);
+        let ended = ended.iter().map(|(connection, socket)| (*connection, socket));
+        links.iter().map(|link| (link.connection, &link.socket)).chain(ended).map(of).collect()
     }
 
     /// A timer that goes off no later than the engine wants to be woken; too early does no harm.

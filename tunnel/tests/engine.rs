@@ -10,7 +10,7 @@ use std::time::Duration;
 use bench::{Bench, PORT_BYTES, fetch};
 use crossview_tunnel::engine::{CLOSING, IDLE, OPENING, Order, PATIENCE, Reply, SPARED, SharedCache, Told, Trouble};
 use crossview_tunnel::policy::{
-    MAX_BODIES, MAX_CONNECTIONS, MAX_FETCHES, MAX_HELD, MAX_HELD_IN_ALL, MAX_SOCKETS, WINDOW,
+    MAX_CONNECTIONS, MAX_FETCHES, MAX_HELD, MAX_HELD_IN_ALL, MAX_SOCKETS, MAX_UNSENT, MAX_UNSENT_IN_ALL, WINDOW,
 };
 use crossview_tunnel::websocket::{Data, frame};
 
@@ -542,7 +542,7 @@ fn bodies_that_wait_are_bounded_together() {
     bench.post(1, "/a", &body);
     bench.post(2, "/a", &body);
 
-    assert_eq!(bench.heard(), ["2 error: the request's body is not allowed or too long"]);
+    assert_eq!(bench.heard(), ["2 error: too much is being sent at a time"]);
 }
 
 #[test]
@@ -789,21 +789,36 @@ fn what_the_app_does_not_take_is_not_kept_for_ever() {
     let (mut bench, connection) = socket();
     let message = || Order::SocketSend { id: 1, data: Data::Text("m".to_owned()) };
 
-    bench.engine.set_unsent(MAX_BODIES - 1);
+    bench.engine.set_unsent([(connection, MAX_UNSENT - 1)]);
     bench.order(message());
     assert_eq!(unmasked(&bench.sent.remove(&connection).unwrap()), (0x81, b"m".to_vec()));
-    bench.engine.set_unsent(MAX_BODIES + 1);
+    bench.engine.set_unsent([(connection, MAX_UNSENT + 1)]);
     bench.app(connection, [0x89, 1, b'p']);
     assert_eq!(bench.taken(connection), "", "no answer to a ping of whom doesn't listen");
+    bench.order(message());
+
+    let closed = "1 closed 1006 \"the app does not take what it is sent, and it is too much to be kept\" unclean";
+    assert_eq!(bench.heard(), [closed]);
+    assert_eq!(bench.closed, [connection]);
+    assert_eq!(bench.statistics().sockets, 0);
+}
+
+#[test]
+fn one_that_does_not_take_what_it_is_sent_is_no_harm_to_the_others_but_for_the_most_there_may_be() {
+    let (mut bench, connection) = socket();
+    let message = || Order::SocketSend { id: 1, data: Data::Text("m".to_owned()) };
+    let closed_before = connection + 100;
+
+    bench.engine.set_unsent([(connection, 0), (closed_before, MAX_UNSENT_IN_ALL - 1)]);
+    bench.order(message());
+    assert_eq!(unmasked(&bench.sent.remove(&connection).unwrap()), (0x81, b"m".to_vec()));
+    bench.engine.set_unsent([(connection, 0), (closed_before, MAX_UNSENT_IN_ALL)]);
     bench.get(2, "/api/health");
     bench.post(3, "/api/things", b"x");
     bench.order(message());
 
-    let refused = "3 error: the request's body is not allowed or too long";
     let closed = "1 closed 1006 \"the app does not take what it is sent, and it is too much to be kept\" unclean";
-    assert_eq!(bench.heard(), [refused, closed]);
-    assert_eq!(bench.closed, [connection]);
-    assert_eq!(bench.statistics().sockets, 0);
+    assert_eq!(bench.heard(), ["3 error: too much is being sent at a time", closed]);
 }
 
 #[test]

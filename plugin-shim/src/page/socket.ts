@@ -130,7 +130,8 @@ export function openSocket(
       }
     },
     get bufferedAmount() {
-      return socket?.bufferedAmount ?? 0;
+      // What a closed one still says, it never sends.
+      return socket && socket.readyState < WebSocket.CLOSED ? socket.bufferedAmount : 0;
     },
     close() {
       over = true;

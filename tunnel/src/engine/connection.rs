@@ -6,7 +6,7 @@ use super::exchange::{Exchange, Kind, Stage};
 use super::{Action, CLOSING, Engine, IDLE, Lost, OPENING, PATIENCE, Reply, SPARED, Told, Trouble};
 use crate::forward::{self, ForwardDecoder, Piece};
 use crate::http::response::{Event, ResponseDecoder};
-use crate::policy::{MAX_BODIES, MAX_CONNECTIONS};
+use crate::policy::{MAX_CONNECTIONS, MAX_UNSENT};
 use crate::websocket::frame::{self, FrameDecoder};
 use crate::websocket::{ABNORMAL, Close, NO_CODE};
 
@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub work: Work,
     /// When it was asked for, or its work began.
     pub since: Duration,
+    /// See [`Engine::set_unsent`].
+    pub unsent: usize,
     /// Whether it has carried a whole response: the app may end such a connection when it likes.
     used: bool,
     /// Whether the app has said anything on it.
@@ -287,6 +289,7 @@ impl Engine {
             forward: ForwardDecoder::new(self.port),
             work: Work::Opening,
             since: now,
+            unsent: 0,
             used: false,
             heard: false,
             words: None,
@@ -338,7 +341,8 @@ impl Engine {
                 Work::Opening | Work::Idle => return None,
                 Work::Socket { id, frames, closing } => {
                     let (id, closing) = (*id, *closing);
-                    let goes_on = self.listen(connection.number, id, frames, closing, bytes);
+                    let own = (connection.number, connection.unsent);
+                    let goes_on = self.listen(own, id, frames, closing, bytes);
                     return goes_on.then_some(connection);
                 }
                 Work::Answer { exchange, decoder } => {
@@ -393,8 +397,15 @@ impl Engine {
         }
     }
 
-    /// The bytes of the app on a WebSocket; whether it goes on.
-    fn listen(&mut self, connection: u32, id: u32, frames: &mut FrameDecoder, closing: bool, mut bytes: &[u8]) -> bool {
+    /// The bytes of the app on a WebSocket, of which so many of ours wait to be sent; whether it goes on.
+    fn listen(
+        &mut self,
+        (connection, unsent): (u32, usize),
+        id: u32,
+        frames: &mut FrameDecoder,
+        closing: bool,
+        mut bytes: &[u8],
+    ) -> bool {
         loop {
             match frames.decode(&mut bytes) {
                 Ok(None) => return true,
@@ -405,7 +416,7 @@ impl Engine {
                     self.post(Reply::SocketMessage { id, data });
                 }
                 // An app that asks and doesn't listen gets no answer.
-                Ok(Some(frame::Event::Ping(_))) if self.unsent > MAX_BODIES => {}
+                Ok(Some(frame::Event::Ping(_))) if unsent > MAX_UNSENT => {}
                 Ok(Some(frame::Event::Ping(payload))) => {
                     let pong = frame::pong(&payload, self.mask());
                     self.send(connection, &pong);

@@ -163,7 +163,7 @@ pub(crate) enum Lost {
     /// Over [`policy::MAX_HELD`].
     #[error("the page does not read the app's answer, and it is too long to be kept")]
     Unread,
-    /// Over [`policy::MAX_BODIES`].
+    /// Over [`policy::MAX_UNSENT`] or [`policy::MAX_UNSENT_IN_ALL`].
     #[error("the app does not take what it is sent, and it is too much to be kept")]
     Unsent,
 }
@@ -209,7 +209,7 @@ pub struct Engine {
     last: u32,
     /// The bytes that are held for the frame, of all responses.
     held: usize,
-    /// See [`Engine::set_unsent`].
+    /// Of all port-forwards; see [`Engine::set_unsent`].
     unsent: usize,
     told: Option<Told>,
     statistics: Statistics,
@@ -262,8 +262,16 @@ impl Engine {
     /// How many bytes of what was sent are still in the browser, of all port-forwards; to be told before
     /// [`Engine::receive`] and [`Engine::received`]. A browser takes all that it is given to send, and an app that doesn't
     /// read would have it keep that for ever.
-    pub fn set_unsent(&mut self, bytes: usize) {
-        self.unsent = bytes;
+    ///
+    /// `of_each` names port-forwards and their bytes; those that were closed count, too.
+    pub fn set_unsent(&mut self, of_each: impl IntoIterator<Item = (u32, usize)>) {
+        self.unsent = 0;
+        for (number, bytes) in of_each {
+            self.unsent = self.unsent.saturating_add(bytes);
+            if let Some(connection) = self.connections.iter_mut().find(|own| own.number == number) {
+                connection.unsent = bytes;
+            }
+        }
     }
 
     /// Something of the frame's that could not even be read as an order.
@@ -329,8 +337,10 @@ impl Engine {
         let Allowed { method, path, asked } = policy::fetch(method, path, headers, body.as_ref().map(Vec::len))?;
         let body = body.unwrap_or_default();
         let waiting: usize = self.exchanges.iter().map(|exchange| exchange.body.len()).sum();
-        if !body.is_empty() && waiting.saturating_add(self.unsent).saturating_add(body.len()) > policy::MAX_BODIES {
-            return Err(Refusal::Body);
+        let is_too_much = waiting + body.len() > policy::MAX_BODIES
+            || self.unsent.saturating_add(body.len()) > policy::MAX_UNSENT_IN_ALL;
+        if !body.is_empty() && is_too_much {
+            return Err(Refusal::TooMuch);
         }
         if self.exchanges.iter().filter(|exchange| !exchange.is_socket()).count() >= policy::MAX_FETCHES {
             return Err(Refusal::TooMany);
@@ -382,11 +392,12 @@ impl Engine {
 
     fn socket_send(&mut self, id: u32, data: &Data) {
         let mask = self.mask();
-        let bearable = self.unsent.saturating_add(data.len()) <= policy::MAX_BODIES;
+        let bearable_in_all = self.unsent.saturating_add(data.len()) <= policy::MAX_UNSENT_IN_ALL;
         let Some(connection) = self.socket_of(id) else { return self.refuse() };
+        let bearable = bearable_in_all && connection.unsent.saturating_add(data.len()) <= policy::MAX_UNSENT;
         let number = connection.number;
         match &connection.work {
-            Work::Socket { closing: false, .. } if !bearable => {
+            Work::Socket { closing: false, .. } if !bearable && data.len() <= frame::MAX_MESSAGE => {
                 self.connections.retain(|own| own.number != number);
                 self.actions.push(Action::Close { connection: number });
                 self.post(Reply::SocketClosed { id, code: ABNORMAL, reason: words(&Lost::Unsent), clean: false });

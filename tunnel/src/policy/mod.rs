@@ -12,6 +12,10 @@ use crate::http::{Headers, is_token};
 use headers::Asked;
 use path::{AppPath, PathError};
 
+/// What may wait to be sent on one WebSocket of the app, in bytes: browsers take all that they are given to send.
+pub const MAX_UNSENT: usize = 16 << 20;
+/// The same on all connections, those too that are closed and not yet rid of it.
+pub const MAX_UNSENT_IN_ALL: usize = 64 << 20;
 /// Requests under way or waiting, beyond which more are refused: a page that has a thousand has gone wrong.
 pub const MAX_FETCHES: usize = 256;
 /// Connections that carry requests at a time; what browsers allow themselves for a host.
@@ -49,6 +53,9 @@ pub enum Refusal {
     /// A body where none can be, or over [`MAX_BODIES`].
     #[error("the request's body is not allowed or too long")]
     Body,
+    /// Over [`MAX_BODIES`] or [`MAX_UNSENT_IN_ALL`], with what waits to be sent.
+    #[error("too much is being sent at a time")]
+    TooMuch,
     /// Over [`MAX_FETCHES`] or [`MAX_SOCKETS`].
     #[error("too many requests at a time")]
     TooMany,
