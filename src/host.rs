@@ -78,6 +78,9 @@ extern "C" {
     type HostTunnel;
 
     #[wasm_bindgen(method, catch)]
+    fn show(this: &HostTunnel) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
     fn reload(this: &HostTunnel) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
@@ -161,6 +164,9 @@ pub struct TunnelListeners {
 
 /// An open tunnel; dropping it ends all of it.
 pub trait Tunnel {
+    /// Lets Crossview begin, once: its element can be seen.
+    fn show(&self);
+
     /// Starts Crossview again where it is.
     fn reload(&self);
 }
@@ -190,7 +196,8 @@ pub trait Surroundings {
     /// Has ready what [`Surroundings::open_tunnel`] needs in `element`, ahead of its use.
     fn prepare_tunnel(&self, _element: &HtmlElement) {}
 
-    /// Shows Crossview in `element` by a tunnel through the API server; `None` where there is none.
+    /// Gets Crossview ready in `element`, by a tunnel through the API server; `None` where there is none. It begins with
+    /// [`Tunnel::show`].
     fn open_tunnel(
         &self,
         _element: &HtmlElement,
@@ -311,6 +318,11 @@ struct OpenTunnel {
 }
 
 impl Tunnel for OpenTunnel {
+    fn show(&self) {
+        // As below.
+        let _ = self.tunnel.show();
+    }
+
     fn reload(&self) {
         // It says by its state what goes wrong.
         let _ = self.tunnel.reload();

@@ -24,7 +24,7 @@ pub(super) fn history(page: &Page, status: &Status) -> Node {
     let table = classed("table", "cv-table")
         .child(element("thead").child(element("tr").children(head.collect())))
         .child(element("tbody").children(lines));
-    more_lasting(page, "History", classed("div", "cv-wide").child(table).into())
+    more_lasting(page, 2, "History", classed("div", "cv-wide").child(table).into())
 }
 
 fn line(page: &Page, status: &Status, history: &History, revision: &Revision) -> Node {

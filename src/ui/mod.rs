@@ -91,8 +91,8 @@ struct Model {
     question: Option<ask::Question>,
     log: log::Reader,
     copied: clipboard::Copied,
-    /// What stays unfolded while it is taken off the page, as during an operation; by its summary.
-    unfolded: Vec<&'static str>,
+    /// What stays unfolded while it is taken off the page, as during an operation: a bit each.
+    unfolded: u8,
 }
 
 impl Model {
@@ -112,7 +112,7 @@ impl Model {
             question: None,
             log: log::Reader::default(),
             copied: clipboard::Copied::default(),
-            unfolded: Vec::new(),
+            unfolded: 0,
         }
     }
 }
@@ -217,8 +217,13 @@ impl Page {
         if is_here {
             self.0.open.borrow_mut().job = settings.job;
         } else {
+            open::close(self);
             *self.0.status.borrow_mut() = derive(&settings.target, &Snapshot::default());
-            self.0.model.borrow_mut().reach = None;
+            {
+                let mut model = self.0.model.borrow_mut();
+                model.reach = None;
+                model.path = "/".to_owned();
+            }
             // The former view ends with its session.
             let former = std::mem::replace(
                 &mut *self.0.open.borrow_mut(),
@@ -432,16 +437,13 @@ fn more(summary: &str, inside: Node) -> Node {
     element("details").child(element("summary").child(summary)).child(inside).into()
 }
 
-/// The same, for what may be taken off the page and come back.
-fn more_lasting(page: &Page, summary: &'static str, inside: Node) -> Node {
+/// The same, for what may be taken off the page and come back as it was: `bit` is its own in [`Model::unfolded`].
+fn more_lasting(page: &Page, bit: u8, summary: &str, inside: Node) -> Node {
     let toggled = page.handler(Box::new(move |page, event| {
         let unfolded = &mut page.0.model.borrow_mut().unfolded;
-        unfolded.retain(|kept| *kept != summary);
-        if is_open(event) {
-            unfolded.push(summary);
-        }
+        *unfolded = *unfolded & !bit | if is_open(event) { bit } else { 0 };
     }));
-    let open = page.model().unfolded.contains(&summary);
+    let open = page.model().unfolded & bit != 0;
     let folded = element("details").with_if(open, "open").on("toggle", toggled);
     folded.child(element("summary").child(summary)).child(inside).into()
 }

@@ -3,6 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use futures::future::{AbortHandle, LocalBoxFuture, abortable};
+use js_sys::Reflect;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 
@@ -18,7 +19,7 @@ use crate::{
         port_forward_line, routes,
     },
     host::{Surroundings, Tunnel, TunnelListeners, TunnelOptions, TunnelState, sleep},
-    installer::{Reach, Seen},
+    installer::{Permission, Reach, Seen},
 };
 
 /// The setting that keeps the user's own address.
@@ -35,6 +36,8 @@ const MOST_UNSUPPORTED: usize = 20;
 const FRAME: &str = "cv-frame";
 /// Where a tunnel shows it.
 const PLACE: &str = "cv-place";
+/// How long a button is held down by somebody who means it.
+const PRESSED: Duration = Duration::from_secs(5);
 /// How long the page may take to read the cluster, where it is opened at Crossview, and pause between two looks.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
 const READING_PAUSE: Duration = Duration::from_millis(50);
@@ -56,7 +59,7 @@ struct Shown {
 /// What the viewer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum View {
-    /// The button is held down: what is likely to be shown gets ready, and the details stay.
+    /// The button is held down: the tunnel gets ready where it is likely to be taken, and the details stay.
     Pressed,
     /// Asks the ways for Crossview's health, one after the other.
     Looking,
@@ -115,7 +118,7 @@ pub(super) fn resume(page: &Page) {
 /// Where a tunnel shows Crossview. It stands on the page all the time, as what is in it can't be moved to another place.
 pub(super) fn place(page: &Page) -> Node {
     let is_shown = page.model().viewer.as_ref().is_some_and(|viewer| viewer.view == View::Tunnel);
-    classed("div", "cv-frame").with("id", PLACE).with_if(!is_shown, "hidden").into()
+    classed("div", PLACE).with("id", PLACE).with_if(!is_shown, "hidden").into()
 }
 
 /// An element of the page.
@@ -123,36 +126,55 @@ fn find_element(id: &str) -> Option<web_sys::HtmlElement> {
     Some(web_sys::window()?.document()?.get_element_by_id(id)?.unchecked_into())
 }
 
-/// Has ready what a tunnel needs, ahead of its use.
+/// Has ready what a tunnel needs, where one is likely to be opened.
 pub(super) fn prepare(page: &Page) {
-    if let Some(place) = find_element(PLACE) {
+    if let Some(place) = find_element(PLACE).filter(|_| is_likely(page)) {
         page.surroundings().prepare_tunnel(&place);
     }
 }
 
-/// Why Crossview can't be opened by this user, said before it is tried: no way is left but the user's own terminal.
+/// Where the tunnel is the best way as far as is known now.
+fn is_likely(page: &Page) -> bool {
+    let by_itself = |route: &Route| !matches!(route.end, End::Blocked(_)) && !route.way.is_port_forward();
+    matches!(ways(page).into_iter().find(by_itself), Some(Route { end: End::Tunnel { .. }, .. }))
+}
+
+/// What keeps this user from a tunnel, said before one is wanted.
 pub(super) fn refused(page: &Page) -> Node {
-    let ways = ways(page);
-    let is_refused = |route: &Route| matches!(route.end, End::Blocked(Obstacle::TunnelRefused { .. }));
-    let is_usable = |route: &Route| matches!(route.end, End::At(_)) && !route.way.is_port_forward();
-    match ways.iter().find(|route| is_refused(route)) {
-        Some(Route { end: End::Blocked(obstacle), .. }) if !ways.iter().any(is_usable) => {
-            paragraph("cv-muted", &format!("Open Crossview: {obstacle}."))
-        }
-        _ => nothing(),
+    if !page.surroundings().can_tunnel() || !page.session().snapshot().refuses_tunnel() {
+        return nothing();
     }
+    let obstacle = Obstacle::TunnelRefused { namespace: page.target().namespace.to_string() };
+    paragraph("cv-muted", &format!("A tunnel can't be opened: {obstacle}."))
 }
 
 /// Shows Crossview, or how to reach it.
 pub(super) fn open(page: &Page) {
-    press(page);
+    begin(page);
     let path = page.model().path.clone();
     link(page, &path);
     find(page);
 }
 
-/// Has ready what is likely to be shown, while the button is held down.
-pub(super) fn press(page: &Page) {
+/// The button is pressed; a tunnel opens while it is held down.
+pub(super) fn pressed(page: &Page, event: &web_sys::Event) {
+    // Any other than the main one means something else.
+    if Reflect::get(event, &"button".into()) != Ok(0.into()) || page.model().viewer.is_some() {
+        return;
+    }
+    begin(page);
+    let held = page.clone();
+    run(
+        page,
+        Box::pin(async move {
+            sleep(PRESSED).await;
+            release(&held);
+        }),
+    );
+}
+
+/// Gets ready to show Crossview.
+fn begin(page: &Page) {
     if page.model().viewer.is_some() {
         return;
     }
@@ -212,7 +234,8 @@ fn linked(page: &Page) -> Option<String> {
     if page.surroundings().can_forward() {
         return None;
     }
-    location(web_sys::Location::hash).strip_prefix('#').filter(|path| path.starts_with('/')).map(ToOwned::to_owned)
+    let address = location(web_sys::Location::href);
+    address.split_once('#').map(|(_, path)| path.to_owned()).filter(|path| path.starts_with('/'))
 }
 
 /// Has a reload or a link lead to Crossview at `path`; to the details for an empty one.
@@ -220,8 +243,9 @@ fn link(page: &Page, path: &str) {
     if page.surroundings().can_forward() {
         return;
     }
+    let here = location(web_sys::Location::href);
     let address = match path {
-        "" => format!("{}{}", location(web_sys::Location::pathname), location(web_sys::Location::search)),
+        "" => here.split('#').next().unwrap_or_default().to_owned(),
         path => format!("#{path}"),
     };
     // No entry of its own in the browser's history: Crossview makes those. The state is Headlamp's.
@@ -249,6 +273,10 @@ fn set_view(page: &Page, view: View) {
     change(page, |viewer| viewer.view = view);
     if is_tunnel {
         open_tunnel(page);
+        let tunnel = page.model().viewer.as_ref().and_then(|viewer| viewer.tunnel.clone());
+        if let Some(tunnel) = tunnel {
+            tunnel.show();
+        }
     }
 }
 
@@ -294,7 +322,7 @@ fn ways(page: &Page) -> Vec<Route> {
     let host = location(web_sys::Location::hostname);
     let browser = Browser {
         host: &host,
-        is_https: location(web_sys::Location::protocol) == "https:",
+        is_https: location(web_sys::Location::href).starts_with("https:"),
         can_forward: surroundings.can_forward(),
         can_tunnel: surroundings.can_tunnel(),
     };
@@ -363,11 +391,9 @@ fn find(page: &Page) {
     );
 }
 
-/// Where the tunnel is the best way as far as is known now, it gets ready while the rest is read; nothing of it is seen
-/// before that.
+/// Gets the tunnel ready while the rest is read, where it is likely to be taken.
 fn guess(page: &Page) {
-    let by_itself = |route: &Route| !matches!(route.end, End::Blocked(_)) && !route.way.is_port_forward();
-    if matches!(ways(page).into_iter().find(by_itself), Some(Route { end: End::Tunnel { .. }, .. })) {
+    if is_likely(page) {
         open_tunnel(page);
     }
 }
@@ -407,6 +433,7 @@ fn is_read(page: &Page) -> bool {
         && snapshot.pods.is_answered()
         && snapshot.services.is_answered()
         && snapshot.ingresses.is_answered()
+        && snapshot.rights.answers >= Permission::ALL.len()
 }
 
 /// Asks a way that the user has chosen, and keeps the choice where it answers.
@@ -526,6 +553,8 @@ fn back(page: &Page) -> Node {
 
 fn leave(page: &Page) {
     link(page, "");
+    // Who has seen it comes back. Before the old one goes, whose process the next can share.
+    prepare(page);
     close(page);
     page.change(|_| ());
 }
@@ -557,7 +586,8 @@ fn new_tab(url: &AppUrl) -> super::Element {
 /// Crossview in its frame, below a slim bar.
 fn frame(page: &Page, shown: &Shown) -> Node {
     // A frame of this page's own origin with its scripts could act as this page.
-    let is_own = location(web_sys::Location::origin) == shown.url.as_str();
+    let here = location(web_sys::Location::href);
+    let is_own = here.strip_prefix(shown.url.as_str()).is_some_and(|path| path.starts_with('/'));
     let sandbox = if is_own {
         "allow-scripts allow-forms allow-downloads"
     } else {

@@ -27,7 +27,7 @@ pub(super) fn pods(page: &Page, status: &Status) -> Node {
     let inside = element("div")
         .child(table(["Pod", "Phase", "Ready", "Restarts", "Reason", "Message"], pods.collect()))
         .child(table(["Event", "Object", "Reason", "Message", ""], events.collect()));
-    more_lasting(page, "Pods and events", inside.into())
+    more_lasting(page, 1, "Pods and events", inside.into())
 }
 
 fn row<const COLUMNS: usize>(cells: [&str; COLUMNS]) -> Node {

@@ -49,7 +49,7 @@ fn buttons(page: &Page, status: &Status) -> (Vec<Node>, Node) {
         let open = button("main", "Open Crossview", page.click(open::open))
             .on("pointerenter", page.click(open::prepare))
             .on("focus", page.click(open::prepare))
-            .on("mousedown", page.click(open::press))
+            .on("mousedown", page.handler(Box::new(open::pressed)))
             .on("mouseleave", page.click(open::release))
             .with_if(app.ready == 0, "disabled");
         buttons.push(open.into());

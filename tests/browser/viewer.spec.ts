@@ -264,15 +264,26 @@ test('a press that is not meant opens nothing, and leaves nothing', async ({
   const streams = await recordStreams(page);
   await openPage(page, await hostFor());
 
+  const url = page.url();
+
   await button(page, 'Open Crossview').hover();
   await page.mouse.down();
-  await expect.poll(() => streams.openForwards()).toHaveLength(1);
+  // All is there but the app.
+  await expect.poll(() => streams.openForwards()).not.toEqual([]);
+  await expect(iframe(page)).toBeHidden();
+  await expect(app(page).locator('body > *:not(script)')).toHaveCount(0);
   await page.mouse.move(5, 5);
   await page.mouse.up();
 
   await expect.poll(() => streams.openForwards()).toEqual([]);
   await expect(title(page, 'Crossview is ready')).toBeVisible();
   await expect(iframe(page)).toHaveCount(0);
+  expect(page.url()).toBe(url);
+
+  // Another button of the mouse means something else.
+  await button(page, 'Open Crossview').click({ button: 'right' });
+  await expect(iframe(page)).toHaveCount(0);
+  expect(await streams.openForwards()).toEqual([]);
   await open(page);
 });
 
@@ -306,6 +317,7 @@ test('while it is loaded the page says so; a frame that stays silent is told of'
 test('who may not forward ports is told so, with the rule to ask for', async ({
   hostFor,
   installByHelm,
+  kubectl,
   page,
   takeScreenshots,
 }) => {
@@ -314,8 +326,8 @@ test('who may not forward ports is told so, with the rule to ask for', async ({
   await openPage(page, await hostFor('viewer'));
 
   await expect(crossview(page)).toContainText(
-    'Open Crossview: you may not forward ports to pods; ask for the verbs get and create on ' +
-      'pods/portforward in crossview.'
+    "A tunnel can't be opened: you may not forward ports to pods; ask for the verbs get and " +
+      'create on pods/portforward in crossview.'
   );
   await takeScreenshots('no-portforward-right-before');
   await button(page, 'Open Crossview').click();
@@ -332,6 +344,14 @@ test('who may not forward ports is told so, with the rule to ask for', async ({
   await expect(iframe(page)).toHaveCount(0);
   expect(await streams.openForwards()).toEqual([]);
   await takeScreenshots('no-portforward-right');
+
+  // The rule that was asked for is all that is needed.
+  const [rule, where] = ['crossview-tunnel', `--namespace=${NAMESPACE}`];
+  kubectl('create', 'role', rule, where, '--verb=get,create', '--resource=pods/portforward');
+  kubectl('create', 'rolebinding', rule, where, `--role=${rule}`, '--user=viewer');
+  await button(page, 'Look again').click();
+  await expect(heading(page, 'Providers')).toBeVisible();
+  kubectl('delete', 'role,rolebinding', rule, where);
 });
 
 test('an address that answers comes first; the choice of the tunnel is kept', async ({

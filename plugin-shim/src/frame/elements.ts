@@ -77,6 +77,7 @@ async function fill(element: Element, name: string, value: string) {
       waiting.delete(element);
       if (url) {
         setAttribute.call(element, name, url);
+        element.addEventListener('load', () => refused.delete(element), { once: true });
       } else {
         element.dispatchEvent(new Event('load'));
       }

@@ -7,7 +7,7 @@
  * take the place of functions of the browser's. It holds no secret and keeps no rule: the app that runs in it
  * may do with it whatever it likes, and gets no further than the page's half lets it.
  */
-import type { Start } from '../tunnel/messages';
+import { ASK, HELLO, Start } from '../tunnel/messages';
 import { showDocument } from './document';
 import { installElements } from './elements';
 import { installEventSource } from './eventSource';
@@ -45,9 +45,18 @@ async function start({ path, localStorage, ahead }: Start, port: MessagePort) {
   }
 }
 
-/** The page's word, which it says when this document is loaded, is taken once. */
-function onMessage({ source, data, ports: [port] }: MessageEvent<Partial<Start> | null>) {
-  if (source === parent && data?.t === 'crossview-start' && port) {
+/** The page asks who this is when it is loaded, and then gives it its port, once. */
+function onMessage({
+  source,
+  data,
+  ports: [port],
+}: MessageEvent<Partial<Start> | typeof ASK | null>) {
+  if (source !== parent) {
+    return;
+  }
+  if (data === ASK) {
+    parent.postMessage(HELLO, '*');
+  } else if (data?.t === 'crossview-start' && port) {
     removeEventListener('message', onMessage);
     start(data as Start, port);
   }

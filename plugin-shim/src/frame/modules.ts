@@ -168,7 +168,7 @@ async function importModule(module: Module): Promise<unknown> {
     return await import(/* @vite-ignore */ specifier);
   } catch (error) {
     // Firefox takes no import map after the first module (dom.multiple_import_maps.enabled).
-    if (`${error}`.includes(CIRCLE)) {
+    if (error instanceof TypeError && error.message.includes(CIRCLE)) {
       report('modules that import each other, in this browser');
     }
     throw error;

@@ -1,5 +1,5 @@
 /** One HTTP request of the app, over the port. */
-import type { Ahead, Header } from '../tunnel/messages';
+import type { Header, SentAhead } from '../tunnel/messages';
 import { define } from './define';
 import { forget, listen, post } from './port';
 import { ORIGIN } from './url';
@@ -118,12 +118,19 @@ export function request(
 const ahead = new Map<string, Promise<Response | undefined>>();
 
 /** Takes what the page has asked for. One that goes wrong is as if it hadn't been sent. */
-export function expectAhead(requests: readonly Ahead[]) {
+export function expectAhead(requests: readonly SentAhead[]) {
+  const good = (response: Response) => {
+    if (response.ok) {
+      return response;
+    }
+    response.body?.cancel();
+    return undefined;
+  };
   for (const { id, path } of requests) {
-    const good = (response: Response) => (response.ok ? response : undefined);
+    const response = request(path, { sent: id });
     ahead.set(
       path,
-      request(path, { sent: id }).then(good, () => undefined)
+      response.then(good, () => undefined)
     );
   }
 }

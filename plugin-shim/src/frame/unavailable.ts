@@ -3,7 +3,7 @@
  * hears of it by name, so that an app that needs more than it used to is noticed.
  */
 import { define } from './define';
-import { report } from './port';
+import { post, report } from './port';
 import { ORIGIN } from './url';
 
 /** Directives for addresses that elements.ts and css.ts replace after the browser has refused them. */
@@ -44,6 +44,16 @@ export function installUnavailable() {
   // Its connections pass by the policy's connect-src.
   for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'RTCDataChannel']) {
     Reflect.deleteProperty(window, name);
+  }
+  // The page waits for an answer longer than for an app that hangs.
+  for (const name of ['alert', 'confirm', 'print', 'prompt'] as const) {
+    const call = window[name];
+    define(window, name, {
+      value(...given: unknown[]) {
+        post({ t: 'modal' });
+        return Reflect.apply(call, window, given);
+      },
+    });
   }
   const caches = refused('caches');
   define(window, 'caches', { value: { open: caches, match: caches, has: caches, keys: caches } });

@@ -2,9 +2,9 @@
  * The iframe that Crossview is shown in, which may be there before it is asked for.
  *
  * A document of an opaque origin gets a process of its own from browsers that isolate such frames, and starting
- * one takes longer than all else that opening does. So the iframe is made when Crossview is likely to be opened,
- * and again when it was closed. It can't be moved within the page, which would load it anew: it waits, hidden
- * with its parent, where it will be shown. Until it is taken nothing is said to it, and no app is in it.
+ * one takes longer than all else that opening does. So the iframe is made when Crossview is likely to be opened.
+ * It can't be moved within the page, which would load it anew: it waits, hidden with its parent, where it will be
+ * shown. Until it is taken nothing is said to it, and no app is in it.
  */
 
 /** No popups: they lead data out, and what they open is sandboxed, too. No top navigation, no origin. */
@@ -15,13 +15,18 @@ const KEPT = 60_000;
 /** An iframe on frame.html. */
 export interface Place {
   readonly iframe: HTMLIFrameElement;
-  /** How many documents it has loaded. The first is ours. */
+  /** How many documents it has loaded. */
   loads: number;
   /** Called after each of them. */
   onLoad(): void;
 }
 
-const prepared = new WeakMap<HTMLElement, Place>();
+interface Prepared {
+  readonly place: Place;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+const prepared = new WeakMap<HTMLElement, Prepared>();
 
 /** @param url address of frame.html. */
 export function newPlace(parent: HTMLElement, url: string): Place {
@@ -43,21 +48,20 @@ export function newPlace(parent: HTMLElement, url: string): Place {
 
 /** Has one ready in `parent`, for a while. */
 export function preparePlace(parent: HTMLElement, url: string) {
-  if (parent.isConnected && !prepared.has(parent)) {
+  if (!prepared.has(parent)) {
     const place = newPlace(parent, url);
-    prepared.set(parent, place);
-    setTimeout(() => {
-      if (prepared.get(parent) === place) {
-        prepared.delete(parent);
-        place.iframe.remove();
-      }
+    const timer = setTimeout(() => {
+      prepared.delete(parent);
+      place.iframe.remove();
     }, KEPT);
+    prepared.set(parent, { place, timer });
   }
 }
 
 /** The one that is ready in `parent`, or a new one. */
 export function takePlace(parent: HTMLElement, url: string): Place {
-  const place = prepared.get(parent);
+  const ready = prepared.get(parent);
   prepared.delete(parent);
-  return place ?? newPlace(parent, url);
+  clearTimeout(ready?.timer);
+  return ready?.place ?? newPlace(parent, url);
 }

@@ -1,6 +1,6 @@
 /**
- * Opens Crossview through the tunnel. The tunnel's script, its WebAssembly and the frame's document are loaded
- * with the first opening, and kept for the next.
+ * Opens Crossview through the tunnel. The tunnel's script and its WebAssembly are loaded when Crossview is likely
+ * to be opened for the first time, and kept for the next; the frame's document is loaded each time.
  */
 import type { readFile } from '../folder';
 import type { TunnelModule } from '../tunnel';
@@ -50,6 +50,7 @@ export function openTunnel(
 ): TunnelHandle {
   let open: TunnelHandle | undefined;
   let path = options.path;
+  let isShown = false;
   let isClosed = false;
   /** The handle of a module that has trapped has nothing left to call. */
   const onTrap = () => {
@@ -80,6 +81,9 @@ export function openTunnel(
             Tunnel,
             onTrap,
           });
+          if (isShown) {
+            open.show();
+          }
         }
       },
       error => {
@@ -93,6 +97,10 @@ export function openTunnel(
 
   start();
   return {
+    show() {
+      isShown = true;
+      open?.show();
+    },
     reload() {
       if (open) {
         open.reload();
@@ -110,8 +118,6 @@ export function openTunnel(
     },
     close() {
       isClosed = true;
-      // Who has seen it comes back. Before the old one goes, whose process it can share.
-      preparePlace(element, frameUrl);
       open?.close();
     },
   };

@@ -54,6 +54,12 @@ describe('the files that a document names', () => {
       [],
     ],
     ['not inline', `<script>const src = "/a.js"</script>`, '/', []],
+    [
+      'not the document itself',
+      `<script src="#"></script><script src="/two?a"></script>`,
+      '/two?a',
+      [],
+    ],
     ['where nothing moves them', `<base href="/elsewhere/"><script src="a.js">`, '/', []],
   ])('%s', (_, html, path, files) => {
     expect(filesOf(html, path)).toEqual(files);
@@ -63,6 +69,11 @@ describe('the files that a document names', () => {
     const many = Array.from({ length: 100 }, (_, at) => `<script src="/${at}.js"></script>`);
     expect(filesOf(many.join(''), '/')).toHaveLength(16);
   });
+});
+
+// In more than one go this takes longer than a test may.
+it('is read in one go, whatever stands there', () => {
+  expect(filesOf('<link'.repeat(1_000_000), '/')).toEqual([]);
 });
 
 describe('asking ahead', () => {

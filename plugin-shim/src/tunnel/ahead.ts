@@ -1,18 +1,18 @@
 /**
- * Asks the app for what its document will need first, while the frame is still being loaded: the document itself,
- * and the scripts and style sheets that it names, as a browser's own preload scanner does.
+ * Asks the app for what its document will need first, before the frame can: the document itself, and the scripts
+ * and style sheets that it names, as a browser's own preload scanner does.
  *
  * What the app answers goes to the frame, and is only looked at here: whatever stands in it, all that can come of
  * it is another GET to the app, which the tunnel's policy looks at as it does at the frame's own.
  */
-import type { Ahead as Request, Answer, Header, ToTunnel } from './messages';
+import type { Answer, Header, SentAhead, ToTunnel } from './messages';
 
-/** How much of a document is looked at, in bytes. */
-const MOST_BYTES = 64 * 1024;
+/** How much of a document is looked at, in UTF-16 units. */
+const MOST = 64 * 1024;
 /** How many files are asked for. */
 const MOST_FILES = 16;
-/** A script, or a link, with its attributes. */
-const TAG = /<(script|link)\b([^>]*)>/gi;
+/** A script, or a link, with its attributes. Read in one go, whatever stands there. */
+const TAG = /<(script|link)\b([^<>]*)>/gi;
 const ADDRESS = /\s(?:src|href)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i;
 const LOADED = /\srel\s*=\s*["']?(?:stylesheet|modulepreload)\b/i;
 /** As the frame asks for files; frame/request.ts. */
@@ -30,17 +30,26 @@ export function filesOf(html: string, path: string): string[] {
   for (const [, tag = '', attributes = ''] of html.matchAll(TAG)) {
     const address = ADDRESS.exec(attributes)?.slice(1).find(Boolean);
     if (address && (tag.toLowerCase() === 'script' || LOADED.test(attributes))) {
-      const url = URL.canParse(address, base) && new URL(address, base);
-      if (url && url.origin === base.origin) {
+      const url = resolve(address, base);
+      if (url?.origin === base.origin) {
         found.add(url.pathname + url.search);
       }
     }
   }
+  found.delete(base.pathname + base.search);
   return [...found].slice(0, MOST_FILES);
 }
 
+function resolve(address: string, base: URL): URL | undefined {
+  try {
+    return new URL(address, base);
+  } catch {
+    return undefined;
+  }
+}
+
 export class Ahead {
-  private readonly requests: Request[] = [];
+  private readonly requests: SentAhead[] = [];
   private readonly decoder = new TextDecoder();
   private html: string | undefined;
 
@@ -60,15 +69,16 @@ export class Ahead {
     if (answer.t === 'head') {
       const type = answer.headers.find(([name]) => name.toLowerCase() === 'content-type');
       this.html = answer.status === 200 && /html/.test(type?.[1] ?? '') ? '' : undefined;
-    } else if (answer.t === 'chunk' && this.html !== undefined && this.html.length < MOST_BYTES) {
-      this.html += this.decoder.decode(answer.data, { stream: true });
+    } else if (answer.t === 'chunk' && this.html !== undefined && this.html.length < MOST) {
+      const text = this.decoder.decode(answer.data, { stream: true });
+      this.html = (this.html + text).slice(0, MOST);
     } else if (answer.t === 'end' && this.html !== undefined) {
       filesOf(this.html, this.path).forEach(file => this.get(file, FILE));
     }
   }
 
   /** The requests so far; from now on the frame asks. */
-  end(): Request[] {
+  end(): SentAhead[] {
     return this.requests.splice(0);
   }
 

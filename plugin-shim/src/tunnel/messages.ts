@@ -1,5 +1,5 @@
 /**
- * What the page and the frame say to each other: one window message with a port, then everything by that port.
+ * What the page and the frame say to each other: one handshake by window messages, then everything by one port.
  *
  * The frame's side is at the mercy of the app that runs in it: what these types promise holds for what the
  * frame gets, never for what the page gets.
@@ -8,15 +8,20 @@
 /** A header's name and value. */
 export type Header = [name: string, value: string];
 
-/** A request that the page has sent to the app for the frame, before the frame's document was there to do so. */
-export interface Ahead {
+/** The page's question to the frame's window, once a document is loaded there: whether it is ours. */
+export const ASK = 'crossview-ask';
+/** Our document's answer, to its parent window. */
+export const HELLO = 'crossview-hello';
+
+/** A request that the page has sent to the app for the frame, before the frame's document could do so. */
+export interface SentAhead {
   /** As if the frame had sent it: its answer comes by the port. */
   readonly id: number;
   /** Path and query. */
   readonly path: string;
 }
 
-/** The page's word to the frame's window, once its document is loaded; the port is transferred with it. */
+/** The page's word to the frame's window, when Crossview is to be shown; the port is transferred with it. */
 export interface Start {
   readonly t: 'crossview-start';
   /** Where the app begins: path, query and fragment. */
@@ -24,7 +29,7 @@ export interface Start {
   /** What the app's localStorage holds. */
   readonly localStorage: Readonly<Record<string, string>>;
   /** What was asked for already; the frame's own numbers are above these. */
-  readonly ahead: readonly Ahead[];
+  readonly ahead: readonly SentAhead[];
 }
 
 /** Frame to page, meant for the tunnel: requests and sockets of the app. `id` rises with each of them. */
@@ -70,6 +75,8 @@ export type ToViewer =
   /** What the app needs and the frame hasn't, or (`fatal`) why the app could not start. */
   | { readonly t: 'failed'; readonly message: string; readonly fatal: boolean }
   | { readonly t: 'pong' }
+  /** A dialog of the browser's comes, and nothing of the frame runs until the user has answered it. */
+  | { readonly t: 'modal' }
   /** The document goes away. */
   | { readonly t: 'unload' };
 

@@ -55,6 +55,8 @@ export interface TunnelListeners {
 
 /** An open tunnel. All of it may be called at any time; after `close` it does nothing. */
 export interface TunnelHandle {
+  /** Lets the app begin, now that it can be seen. Until then all is ready but the app. */
+  show(): void;
   /** Starts the app again where it is. */
   reload(): void;
   /** Starts the app at another path. */
@@ -106,6 +108,9 @@ export function openTunnel(
   /** What is being waited for; '' when the app is ready. */
   let waitsFor = '';
   let trouble = '';
+  /** How often what was loaded wasn't ours. */
+  let silences = 0;
+  let isShown = false;
   let isStopped = false;
   let isClosed = false;
 
@@ -157,13 +162,16 @@ export function openTunnel(
     waitsFor = 'the frame';
     listeners.onState('starting', '');
     timer = setTimeout(() => listeners.onState('slow', trouble || waitsFor), SLOW);
-    const own = new Frame(place(), { onLoaded, onSilent, onLeft });
+    const own = new Frame(place(), { onBegin, onSilent, onLeft });
     frame = own;
     const ahead = new Ahead(to, request => guarded(() => engine?.receive(request)));
     const outlet: Outlet = {
       postMessage(answer, transfer) {
-        ahead.see(answer);
-        own.port.postMessage(answer, transfer);
+        try {
+          ahead.see(answer);
+        } finally {
+          own.port.postMessage(answer, transfer);
+        }
       },
     };
     const engine = guarded(() => new Tunnel(connect(), outlet));
@@ -174,9 +182,11 @@ export function openTunnel(
       }
     };
     ahead.begin();
-    own.begin();
+    if (isShown) {
+      own.begin();
+    }
 
-    function onLoaded() {
+    function onBegin() {
       return { path, localStorage: stored.entries(theme), ahead: ahead.end() };
     }
   }
@@ -216,6 +226,9 @@ export function openTunnel(
       case 'pong':
         frame?.answered();
         waitsFor &&= 'the app';
+        return true;
+      case 'modal':
+        frame?.inDialog();
         return true;
       case 'ready':
         clearTimeout(timer);
@@ -262,7 +275,12 @@ export function openTunnel(
   }
 
   function onSilent() {
-    fail("the frame's document does not answer");
+    // It may have been loaded ahead, at a bad moment.
+    if (!silences++) {
+      start(path);
+      return;
+    }
+    fail("Headlamp did not serve Crossview's frame; sign in again, or reload the page");
   }
 
   function onLeft() {
@@ -287,8 +305,13 @@ export function openTunnel(
   window.addEventListener('pagehide', flush);
   start(isPath(options.path) ? options.path : '/');
   return {
+    show() {
+      isShown = true;
+      frame?.begin();
+    },
     reload() {
       restarts = [];
+      silences = 0;
       start(path);
     },
     navigate(to) {

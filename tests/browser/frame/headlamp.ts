@@ -16,7 +16,9 @@ export interface Opened {
 
 export interface Headlamp {
   /** Opens the app in a new element; options that aren't given are those of a usual opening. */
-  openCrossview(options?: Partial<TunnelOptions> & { readonly frameUrl?: string }): void;
+  openCrossview(
+    options?: Partial<TunnelOptions> & { readonly frameUrl?: string; readonly isShown?: boolean }
+  ): void;
   /** Once it is open. */
   opened: Opened;
   readonly tunnels: readonly ReferenceTunnel[];
@@ -27,7 +29,11 @@ export interface Headlamp {
 const { origin } = location;
 
 const headlamp: Headlamp = {
-  openCrossview({ frameUrl = `${origin}/plugins/crossview-headlamp/frame.0.html`, ...given } = {}) {
+  openCrossview({
+    frameUrl = `${origin}/plugins/crossview-headlamp/frame.0.html`,
+    isShown = true,
+    ...given
+  } = {}) {
     const element = document.createElement('div');
     element.style.height = '600px';
     document.body.append(element);
@@ -61,6 +67,9 @@ const headlamp: Headlamp = {
       }
     );
     headlamp.opened = { handle, states, paths };
+    if (isShown) {
+      handle.show();
+    }
   },
   opened: undefined as unknown as Opened,
   tunnels: ReferenceTunnel.all,

@@ -12,9 +12,12 @@ import { frame } from '../../../plugin-shim/build/build.mjs';
 const PAGE = `<!doctype html><html><head><meta charset="utf-8"><title>Headlamp</title></head>
 <body><p id="secret">the user's own</p><script src="/headlamp.js"></script></body></html>`;
 
-/** A document that the app's scripts may lead to: it waits for a port as the frame's own does. */
+/**
+ * A document that the app's scripts may lead to: it waits for a port as the frame's own does, and tells the server
+ * of one.
+ */
 const HOSTILE = `<!doctype html><p>Please type your password</p>
-<script>onmessage = ({ ports }) => ports[0].postMessage({ t: 'open', url: 'https://evil.invalid' })</script>`;
+<script>onmessage = ({ ports }) => ports[0] && fetch('/got-a-port', { mode: 'no-cors' })</script>`;
 
 /** The cookie without which the API answers nothing. */
 export const COOKIE = 'headlamp-auth=secret';
