@@ -43,8 +43,8 @@ const MAX_MESSAGE: usize = 1000;
 /// How much of a repository's index, or of Helm's list, is read: far more than any has.
 const MOST_INDEX: &str = "&limitBytes=8000000";
 
-/// Why an operation did not begin. What had been made is taken away again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why an operation did not begin. What had been made is taken away again, but for [`StartError::Unanswered`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StartError {
     /// Somebody else was faster.
     #[error("another operation is under way: {job}")]
@@ -62,14 +62,14 @@ pub enum StartError {
         /// The cluster's answer.
         error: ApiError,
     },
-}
-
-impl StartError {
-    /// Whether the Job may have been let go all the same: then its end is to be waited for, as that of any other.
-    #[must_use]
-    pub fn may_be_going(&self) -> bool {
-        matches!(self, Self::Step { step: StepName::Start, error } if error.is_passing())
-    }
+    /// Nobody can tell whether the Job was let go. It was told to end, and its end is to be seen to as that of any other.
+    #[error("{error}")]
+    Unanswered {
+        /// What came in place of an answer.
+        error: ApiError,
+        /// The Job, as far as it could be read.
+        job: Option<Box<Job>>,
+    },
 }
 
 narrow! {
@@ -89,8 +89,7 @@ narrow! {
     }
 }
 
-/// Sends a plan's requests in order, up to the Job's start. What a broken start has made is taken away again, unless
-/// [`StartError::may_be_going`].
+/// Sends a plan's requests in order, up to the Job's start.
 ///
 /// # Errors
 /// When the lock is taken, or a step is refused.
@@ -111,21 +110,23 @@ pub async fn begin(client: &Client, plan: &Plan) -> Result<(), StartError> {
             (StepName::Namespace, answer) => namespace_uid = namespace(client, plan, answer).await?,
             (StepName::Job, Ok(made)) => job_uid = Some(made.metadata.uid),
             (_, Ok(_)) => {}
-            // The answer was lost, and not what it was an answer to.
-            (StepName::Start, Err(error)) if error.is_passing() && is_going(client, plan).await => {}
             (StepName::Lease, Err(ApiError::Conflict { .. })) => {
                 let held = client.read::<Lease>(read_lease(&plan.target)).await.unwrap_or_default();
                 let user = held.metadata.annotation(USER_ANNOTATION).to_owned();
                 return Err(StartError::Busy { job: held.spec.holder_identity.unwrap_or_default(), user });
             }
             (name, Err(error)) => {
-                let error = StartError::Step { step: name, error };
-                if error.may_be_going() {
-                    delete_job(client, plan).await;
-                } else if !matches!(name, StepName::ServiceAccount | StepName::Lease) {
-                    undo(client, plan, &error).await;
+                if name == StepName::Start && is_doubtful(&error) {
+                    match doubt(client, plan).await {
+                        Start::Going => continue,
+                        Start::Ending(job) => return Err(StartError::Unanswered { error, job }),
+                        Start::Held => {}
+                    }
                 }
-                return Err(error);
+                if !matches!(name, StepName::ServiceAccount | StepName::Lease) {
+                    undo(client, plan, name, &error).await;
+                }
+                return Err(StartError::Step { step: name, error });
             }
         }
     }
@@ -148,29 +149,58 @@ async fn namespace(client: &Client, plan: &Plan, answer: Result<Made, ApiError>)
     }
 }
 
-/// Whether the plan's Job has been let go.
-async fn is_going(client: &Client, plan: &Plan) -> bool {
-    let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
-    let job = retry(client, &|| Box::pin(client.object(Request::get(&*path)))).await;
-    job.is_ok_and(|job| !job.is_null() && !Job::read(&job).spec.suspend)
+/// Whether what was asked for may have been done all the same: the cluster has not said no.
+const fn is_doubtful(error: &ApiError) -> bool {
+    use ApiError::{Conflict, Forbidden, Invalid, NotFound, Unauthorized};
+    !matches!(error, Conflict { .. } | Forbidden { .. } | Invalid { .. } | NotFound { .. } | Unauthorized { .. })
 }
 
-/// Asks for the end of the plan's Job.
-async fn delete_job(client: &Client, plan: &Plan) {
+/// What became of a Job that was to be let go.
+enum Start {
+    /// It was.
+    Going,
+    /// It was told to end; the Job, as far as it could be read.
+    Ending(Option<Box<Job>>),
+    /// It is still held back, and can't be told to end.
+    Held,
+}
+
+/// Finds out whether the plan's Job was let go, and has it end if it wasn't or nobody can tell.
+async fn doubt(client: &Client, plan: &Plan) -> Start {
     let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
-    let _ = retry(client, &|| Box::pin(client.object(Request::delete(&*path, manifests::delete_foreground())))).await;
+    let seen = retry(client, &|| Box::pin(client.object(Request::get(&*path)))).await.ok();
+    let job = seen.filter(|seen| !seen.is_null()).map(|seen| Box::new(Job::read(&seen)));
+    let is_held = job.as_ref().is_some_and(|job| job.spec.suspend);
+    if job.is_some() && !is_held {
+        Start::Going
+    } else if delete_job(client, plan).await || !is_held {
+        Start::Ending(job)
+    } else {
+        Start::Held
+    }
+}
+
+/// Asks for the end of the plan's Job; whether that was heard.
+async fn delete_job(client: &Client, plan: &Plan) -> bool {
+    let path = kinds::JOB.object(Some(plan.target.namespace.as_str()), &plan.job);
+    let attempt = || -> LocalBoxFuture<'_, _> {
+        Box::pin(client.object(Request::delete(&*path, manifests::delete_foreground())))
+    };
+    retry(client, &attempt).await.is_ok()
 }
 
 /// Takes away what a broken start has made, in the order of an ending.
-async fn undo(client: &Client, plan: &Plan, error: &StartError) {
-    let StartError::Step { step, error } = error else { return };
-    // That name is somebody else's.
-    if *step != StepName::Job || !matches!(error, ApiError::Conflict { .. }) {
+async fn undo(client: &Client, plan: &Plan, step: StepName, error: &ApiError) {
+    // Where the name was taken, it is somebody else's.
+    let is_taken = matches!(error, ApiError::Conflict { .. });
+    if step != StepName::Job || !is_taken {
         delete_job(client, plan).await;
     }
-    remove_binding(client, &plan.job).await;
+    if step == StepName::Start || step == StepName::Binding && !is_taken {
+        remove_binding(client, &plan.target, &plan.job).await;
+    }
     // A Job that is gone before it was let go has been cancelled.
-    let cancelled = *step == StepName::Start && matches!(error, ApiError::NotFound { .. });
+    let cancelled = step == StepName::Start && matches!(error, ApiError::NotFound { .. });
     let outcome = Outcome {
         operation: plan.operation.name().to_owned(),
         job: plan.job.clone(),
@@ -217,7 +247,7 @@ pub async fn finish(client: &Client, target: &Target, job: &str, seen: Option<Si
     let ended = await_end(client, target, job, seen).await;
     // Helm needs its rights to write `failed` when it is told to stop, so they go only after its pods.
     let pods = await_pods(client, target, job, &ended).await;
-    remove_binding(client, job).await;
+    remove_binding(client, target, job).await;
     let mut outcome = outcome(job, &ended, pods.as_deref(), client.now().unwrap_or_default());
     match outcome.operation.parse() {
         Ok(Operation::UpdateRepo) if outcome.result == OutcomeResult::Succeeded => {
@@ -385,12 +415,14 @@ async fn await_pods(client: &Client, target: &Target, job: &str, ended: &Ended) 
 }
 
 /// Deletes the binding if it is for `job`, and exactly as it was seen.
-pub async fn remove_binding(client: &Client, job: &str) {
+async fn remove_binding(client: &Client, target: &Target, job: &str) {
     let path = kinds::BINDING.object(None, manifests::BINDING_NAME);
     let attempt = || -> LocalBoxFuture<'_, _> {
         Box::pin(async {
             let seen = match client.read::<Binding>(Request::get(&*path)).await {
-                Ok(seen) if seen.metadata.annotation(JOB_ANNOTATION) == job => seen.metadata,
+                Ok(seen) if seen.metadata.annotation(JOB_ANNOTATION) == job && seen.is_for(&target.namespace) => {
+                    seen.metadata
+                }
                 Ok(_) | Err(ApiError::NotFound { .. }) => return Ok(Value::Null),
                 Err(error) => return Err(error),
             };

@@ -169,6 +169,8 @@ impl Session {
             shared.client.spawn(follow(shared.client.clone(), Watch { path, selector, metadata_only }, Box::new(tell)))
         });
         let watches = watches.collect();
+        // Those that were asked before go unheard.
+        shared.snapshot.borrow_mut().rights.unanswered = 2;
         let mut rights = vec![shared.client.spawn(ask_user(Rc::downgrade(shared), shared.client.clone()))];
         rights.push(shared.client.spawn(ask_version(Rc::downgrade(shared), shared.client.clone())));
         for permission in Permission::ALL {
@@ -224,10 +226,15 @@ impl Session {
         let (say, begun) = oneshot::channel();
         self.shared.client.detach(async move {
             let result = driver::begin(&client, &plan).await;
-            let going = result.as_ref().err().is_none_or(driver::StartError::may_be_going);
+            let followed = match &result {
+                Ok(()) => Some(None),
+                Err(StartError::Unanswered { job, .. }) => Some(job.clone()),
+                Err(_) => None,
+            };
             let _ = say.send(result);
-            if going {
-                driver::finish(&client, &plan.target, &plan.job, None).await;
+            if let Some(job) = followed {
+                let seen = job.map(|job| Sighting { job: *job, at: client.elapsed() });
+                driver::finish(&client, &plan.target, &plan.job, seen).await;
             }
             if let Some(shared) = weak.upgrade() {
                 shared.driven.borrow_mut().retain(|driven| *driven != plan.job);
@@ -240,7 +247,7 @@ impl Session {
     /// Reads what bears on the ways to Crossview beside what is watched, and asks again for the right to a tunnel.
     pub async fn reach(&self) -> Reach {
         for permission in [Permission::GetPortForward, Permission::CreatePortForward] {
-            self.shared.snapshot.borrow_mut().rights.ask_again();
+            self.shared.snapshot.borrow_mut().rights.unanswered += 1;
             self.shared.client.detach(ask_permission(&self.shared, permission));
         }
         read_reach(&self.shared.client, &self.shared.target.namespace).await

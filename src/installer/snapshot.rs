@@ -298,21 +298,18 @@ impl Permission {
 pub struct Rights {
     /// Refused permissions with the cluster's reason, in the order of [`Permission::ALL`].
     pub refused: Vec<(Permission, String)>,
-    /// How many have been answered; less than [`Permission::ALL`] while some are asked for.
-    pub answers: usize,
+    /// How many questions for the right to a tunnel are on their way.
+    pub unanswered: usize,
     /// Who the cluster says the user is; empty while unknown.
     pub user: String,
 }
 
 impl Rights {
-    /// Notes that one of them is asked for again.
-    pub fn ask_again(&mut self) {
-        self.answers = self.answers.saturating_sub(1);
-    }
-
     /// Notes what the cluster said of `permission`: its words if it said no.
     pub fn set(&mut self, permission: Permission, refusal: Option<String>) {
-        self.answers = self.answers.saturating_add(1);
+        if !permission.is_for_operations() {
+            self.unanswered = self.unanswered.saturating_sub(1);
+        }
         self.refused.retain(|(of, _)| *of != permission);
         if let Some(words) = refusal {
             let at = self.refused.partition_point(|(of, _)| *of < permission);
@@ -386,10 +383,10 @@ impl Snapshot {
     }
 }
 
-/// Whether this is 1.35 or newer; `v1.34.4`, `v1.35.0-gke.1`, `v1.36+`.
+/// Whether this is 1.35 or newer: `v1.34.4`, `v1.35.0-gke.1`, `v1.36+`. Kubernetes has had minor versions of two digits
+/// since 1.10, so their texts are in their order.
 fn wants_create(kubernetes: &str) -> bool {
-    let minor = kubernetes.strip_prefix("v1.").and_then(|rest| rest.get(..2));
-    minor.and_then(|minor| minor.parse::<u8>().ok()).is_some_and(|minor| minor >= 35)
+    kubernetes >= "v1.35"
 }
 
 #[cfg(test)]
@@ -413,7 +410,7 @@ mod tests {
             assert!(refuses(kubernetes, &[get]), "{kubernetes}");
         }
         // What isn't known refuses nothing: the API server has the last word.
-        for kubernetes in ["", "v1.9.1", "v1.34.4", "1.35.0", "v1.3"] {
+        for kubernetes in ["", "v1.10.0", "v1.34.4", "1.35.0", "v1.3"] {
             assert!(!refuses(kubernetes, &[create]), "{kubernetes}");
         }
         for kubernetes in ["v1.35.0", "v1.35.0-gke.1", "v1.36+", "v1.40.0-alpha.0"] {

@@ -145,13 +145,15 @@ pub fn of_error(error: &ApiError) -> String {
 /// Why an operation did not begin.
 #[must_use]
 pub fn of_start_error(error: &StartError) -> Words {
-    match error {
-        StartError::Busy { job, user } => of_busy("Somebody else was faster", job, user),
-        StartError::Step { step, error } => Words {
-            tone: Tone::Bad,
-            title: format!("{} could not be made", of_step(*step)),
-            text: format!("{} What had been made for the operation was taken away again.", of_error(error)),
-        },
+    let (step, error) = match error {
+        StartError::Busy { job, user } => return of_busy("Somebody else was faster", job, user),
+        StartError::Step { step, error } => (*step, error),
+        StartError::Unanswered { error, .. } => (StepName::Start, error),
+    };
+    Words {
+        tone: Tone::Bad,
+        title: format!("{} could not be made", of_step(step)),
+        text: format!("{} What had been made for the operation is taken away again.", of_error(error)),
     }
 }
 

@@ -151,9 +151,10 @@ pub async fn a_start_that_is_lost_is_taken_back(world: &dyn World) {
 
     let told = browser.run(install("4.6.0"), values::INSTALL).await.unwrap_err();
 
-    assert!(matches!(told, StartError::Step { error: ApiError::Unreachable { .. }, .. }), "{told:?}");
+    assert!(matches!(told, StartError::Unanswered { error: ApiError::Unreachable { .. }, .. }), "{told:?}");
     let ended = |status: &Status| status.operating.is_none() && status.last.is_some() && status.install.is_offered();
-    browser.until("it has ended", ended).await;
+    let last = browser.until("it has ended", ended).await.last;
+    assert_eq!(last.map(|last| last.result), Some(OutcomeResult::Cancelled));
     assert_eq!(world.read(BINDING).await, None, "rights are left over");
     assert_eq!(browser.session.snapshot().jobs.known().count(), 0);
 }
