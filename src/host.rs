@@ -72,19 +72,20 @@ extern "C" {
         listeners: &Object,
     ) -> Result<HostTunnel, JsValue>;
 
-    #[wasm_bindgen(method, catch, js_name = prepareTunnel)]
-    fn prepare_host_tunnel(this: &Host, element: &HtmlElement) -> Result<(), JsValue>;
+    // None of these throws: what goes wrong is said by the tunnel's state.
+    #[wasm_bindgen(method, js_name = prepareTunnel)]
+    fn prepare_host_tunnel(this: &Host, element: &HtmlElement);
 
     type HostTunnel;
 
-    #[wasm_bindgen(method, catch)]
-    fn show(this: &HostTunnel) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    fn show(this: &HostTunnel);
 
-    #[wasm_bindgen(method, catch)]
-    fn reload(this: &HostTunnel) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    fn reload(this: &HostTunnel);
 
-    #[wasm_bindgen(method, catch)]
-    fn close(this: &HostTunnel) -> Result<(), JsValue>;
+    #[wasm_bindgen(method)]
+    fn close(this: &HostTunnel);
 
     type HostSocket;
 
@@ -238,8 +239,7 @@ impl Surroundings for Host {
     }
 
     fn prepare_tunnel(&self, element: &HtmlElement) {
-        // What is wrong with it is said when it is opened.
-        let _ = self.prepare_host_tunnel(element);
+        self.prepare_host_tunnel(element);
     }
 
     fn open_tunnel(
@@ -319,19 +319,17 @@ struct OpenTunnel {
 
 impl Tunnel for OpenTunnel {
     fn show(&self) {
-        // As below.
-        let _ = self.tunnel.show();
+        self.tunnel.show();
     }
 
     fn reload(&self) {
-        // It says by its state what goes wrong.
-        let _ = self.tunnel.reload();
+        self.tunnel.reload();
     }
 }
 
 impl Drop for OpenTunnel {
     fn drop(&mut self) {
-        let _ = self.tunnel.close();
+        self.tunnel.close();
     }
 }
 

@@ -197,7 +197,8 @@ impl Client {
         self.spawn_boxed(Box::pin(task))
     }
 
-    fn spawn_boxed(&self, task: LocalBoxFuture<'static, ()>) -> Task {
+    /// The same for one that is boxed already.
+    pub fn spawn_boxed(&self, task: LocalBoxFuture<'static, ()>) -> Task {
         let (task, handle) = abortable(task);
         self.transport.spawn(Box::pin(task.map(|_| ())));
         Task(handle)

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use futures::future::{AbortHandle, LocalBoxFuture, abortable};
+use futures::future::{Either, LocalBoxFuture};
 use js_sys::Reflect;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -18,8 +18,9 @@ use crate::{
         AppUrl, Browser, End, Exposed, Obstacle, PORT_FORWARD_WARNING, Route, Way, is_health, leads_to_app,
         port_forward_line, routes,
     },
+    cluster::{Client, Task},
     host::{Surroundings, Tunnel, TunnelListeners, TunnelOptions, TunnelState, sleep},
-    installer::{Permission, Reach, Seen},
+    installer::{Reach, Seen},
 };
 
 /// The setting that keeps the user's own address.
@@ -36,8 +37,6 @@ const MOST_UNSUPPORTED: usize = 20;
 const FRAME: &str = "cv-frame";
 /// Where a tunnel shows it.
 const PLACE: &str = "cv-place";
-/// How long a button is held down by somebody who means it.
-const PRESSED: Duration = Duration::from_secs(5);
 /// How long the page may take to read the cluster, where it is opened at Crossview, and pause between two looks.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
 const READING_PAUSE: Duration = Duration::from_millis(50);
@@ -91,16 +90,13 @@ pub(super) struct Viewer {
     /// What Crossview asked for and did not get there, each once.
     unsupported: Vec<String>,
     /// The task that looks; a newer one ends the older.
-    looking: Option<AbortHandle>,
+    looking: Option<Task>,
     /// A port-forward of Headlamp's, and who can stop it.
     forward: Option<(String, Rc<dyn Surroundings>)>,
 }
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        if let Some(task) = &self.looking {
-            task.abort();
-        }
         if let Some((id, surroundings)) = self.forward.take() {
             surroundings.stop_forward(id);
         }
@@ -156,21 +152,12 @@ pub(super) fn open(page: &Page) {
     find(page);
 }
 
-/// The button is pressed; a tunnel opens while it is held down.
+/// The button is pressed; a tunnel opens while it is held down. One that nothing is asked of closes its connections.
 pub(super) fn pressed(page: &Page, event: &web_sys::Event) {
     // Any other than the main one means something else.
-    if Reflect::get(event, &"button".into()) != Ok(0.into()) || page.model().viewer.is_some() {
-        return;
+    if Reflect::get(event, &"button".into()) == Ok(0.into()) {
+        begin(page);
     }
-    begin(page);
-    let held = page.clone();
-    run(
-        page,
-        Box::pin(async move {
-            sleep(PRESSED).await;
-            release(&held);
-        }),
-    );
 }
 
 /// Gets ready to show Crossview.
@@ -273,20 +260,21 @@ fn set_view(page: &Page, view: View) {
     change(page, |viewer| viewer.view = view);
     if is_tunnel {
         open_tunnel(page);
-        let tunnel = page.model().viewer.as_ref().and_then(|viewer| viewer.tunnel.clone());
-        if let Some(tunnel) = tunnel {
+        if let Some(tunnel) = tunnel_of(page) {
             tunnel.show();
         }
     }
 }
 
+/// The tunnel that is open. It tells of its states at once, so the model has to be free when it is called.
+#[inline(never)]
+fn tunnel_of(page: &Page) -> Option<Rc<dyn Tunnel>> {
+    page.model().viewer.as_ref()?.tunnel.clone()
+}
+
 /// Ends the look that goes on, so that it takes no view away that the user has chosen.
 fn stop_looking(page: &Page) {
-    change(page, |viewer| {
-        if let Some(task) = viewer.looking.take() {
-            task.abort();
-        }
-    });
+    change(page, |viewer| viewer.looking = None);
 }
 
 /// Ends the tunnel, if there is one. It may tell of that at once, so the model has to be free.
@@ -304,16 +292,8 @@ fn choose(page: &Page, way: Way, view: View) {
 
 /// Runs `task` in place of the one before, for as long as the viewer is there.
 fn run(page: &Page, task: LocalBoxFuture<'static, ()>) {
-    let (task, handle) = abortable(task);
-    change(page, |viewer| {
-        if let Some(older) = viewer.looking.replace(handle) {
-            older.abort();
-        }
-    });
-    wasm_bindgen_futures::spawn_local(async move {
-        // Ended by a newer look or by the viewer's end; both have said what comes next.
-        let _ = task.await;
-    });
+    let looking = Client::new(page.0.transport.clone()).spawn_boxed(task);
+    change(page, |viewer| viewer.looking = Some(looking));
 }
 
 /// The ways as the cluster and the browser have them now; the one that the user has chosen comes first.
@@ -433,7 +413,7 @@ fn is_read(page: &Page) -> bool {
         && snapshot.pods.is_answered()
         && snapshot.services.is_answered()
         && snapshot.ingresses.is_answered()
-        && snapshot.rights.answers >= Permission::ALL.len()
+        && snapshot.rights.unanswered == 0
 }
 
 /// Asks a way that the user has chosen, and keeps the choice where it answers.
@@ -525,25 +505,21 @@ fn location(part: fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue
 /// Asks `url` for Crossview's health: an index.html with 200, which Crossview gives on any path, isn't one.
 async fn ask_health(url: &AppUrl) -> Result<(), String> {
     let asked = async {
-        let silent = || {
+        let asked = web_sys::window()?.fetch_with_str(&url.health());
+        let reply: web_sys::Response = JsFuture::from(asked).await.ok()?.unchecked_into();
+        let body = JsFuture::from(reply.text().ok()?).await.ok()?.as_string()?;
+        Some(if is_health(&body) { Ok(()) } else { Err(reply.status()) })
+    };
+    let words = match futures::future::select(Box::pin(asked), sleep(HEALTH_TIMEOUT)).await {
+        Either::Left((Some(Ok(())), _)) => return Ok(()),
+        Either::Left((Some(Err(status)), _)) => format!("it answers HTTP {status}, but it is not a healthy Crossview"),
+        Either::Left((None, _)) => {
             "no answer: nothing listens there, the browser may not reach it, or it denied this page the local network"
                 .to_owned()
-        };
-        let window = web_sys::window().ok_or_else(silent)?;
-        let reply = JsFuture::from(window.fetch_with_str(&url.health())).await.map_err(|_| silent())?;
-        let reply: web_sys::Response = reply.dyn_into().map_err(|_| silent())?;
-        let body = JsFuture::from(reply.text().map_err(|_| silent())?).await;
-        let body = body.ok().and_then(|text| text.as_string()).ok_or_else(|| "its answer broke off".to_owned())?;
-        if is_health(&body) {
-            Ok(())
-        } else {
-            Err(format!("it answers HTTP {}, but it is not a healthy Crossview", reply.status()))
         }
+        Either::Right(_) => format!("no answer within {} s", HEALTH_TIMEOUT.as_secs()),
     };
-    match futures::future::select(Box::pin(asked), sleep(HEALTH_TIMEOUT)).await {
-        futures::future::Either::Left((answer, _)) => answer,
-        futures::future::Either::Right(_) => Err(format!("no answer within {} s", HEALTH_TIMEOUT.as_secs())),
-    }
+    Err(words)
 }
 
 /// Back to the details of the installation.
@@ -632,9 +608,7 @@ fn tunnel(page: &Page) -> Node {
     let Some(viewer) = &model.viewer else { return nothing() };
     let reload = page.click(|page| {
         change(page, |viewer| viewer.unsupported.clear());
-        let tunnel = page.model().viewer.as_ref().and_then(|viewer| viewer.tunnel.clone());
-        // It tells of its states at once, so the model has to be free.
-        if let Some(tunnel) = tunnel {
+        if let Some(tunnel) = tunnel_of(page) {
             tunnel.reload();
         }
     });
@@ -725,7 +699,8 @@ fn open_tunnel(page: &Page) {
     let tunnel = page.surroundings().open_tunnel(&place, &options, listeners);
     change(page, |viewer| match tunnel {
         Some(tunnel) => viewer.tunnel = Some(Rc::from(tunnel)),
-        None => viewer.view = View::Choosing,
+        None if viewer.view == View::Tunnel => viewer.view = View::Choosing,
+        None => {}
     });
 }
 

@@ -146,8 +146,12 @@ extern "C" {
 std::thread_local! {
     /// Outlives the tunnels, so that returning is fast; it never outlives the page.
     static CACHE: SharedCache = Rc::new(RefCell::new(Cache::default()));
+    /// Sockets that were closed and may have something to send, of all tunnels.
+    static ENDED: RefCell<Vec<HostSocket>> = const { RefCell::new(Vec::new()) };
 }
 
+/// No connection of any engine has this number.
+const NOBODY: u32 = 0;
 /// The longest text of an order that is looked at; what is longer than it may be, but not longer than this, is refused with
 /// a reply.
 const MAX_TEXT: u32 = 64 << 10;
@@ -164,8 +168,6 @@ struct Shell {
     connector: Connector,
     port: Port,
     links: RefCell<Vec<Link>>,
-    /// Those that were closed and may have something to send.
-    ended: RefCell<Vec<(u32, HostSocket)>>,
     /// When the timer goes off that runs, and what stops it.
     timer: RefCell<Option<(Duration, JsValue)>>,
     on_time: Callback,
@@ -197,7 +199,6 @@ impl Tunnel {
             connector,
             port,
             links: RefCell::default(),
-            ended: RefCell::default(),
             timer: RefCell::default(),
             on_time: Call::Time.by(me),
             acting: Cell::new(false),
@@ -308,7 +309,7 @@ impl Shell {
             Action::Close { connection } => {
                 if let Some(link) = self.unlink(connection) {
                     let _ = link.socket.close();
-                    self.ended.borrow_mut().push((connection, link.socket));
+                    ENDED.with_borrow_mut(|ended| ended.push(link.socket));
                 }
             }
             Action::Post(reply) => {
@@ -390,11 +391,13 @@ impl Shell {
     /// Bytes that were sent and have not left the browser, by connection.
     fn unsent(&self) -> Vec<(u32, usize)> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
-        let of = |(connection, socket): (u32, &HostSocket)| (connection, socket.buffered_amount() as usize);
-        let (links, mut ended) = (self.links.borrow(), self.ended.borrow_mut());
-        ended.retain(|(_, socket)| socket.buffered_amount() > 0.0);
-        let ended = ended.iter().map(|(connection, socket)| (*connection, socket));
-        links.iter().map(|link| (link.connection, &link.socket)).chain(ended).map(of).collect()
+        let of = |socket: &HostSocket| socket.buffered_amount() as usize;
+        let mut unsent: Vec<_> = self.links.borrow().iter().map(|link| (link.connection, of(&link.socket))).collect();
+        ENDED.with_borrow_mut(|ended| {
+            ended.retain(|socket| of(socket) > 0);
+            unsent.extend(ended.iter().map(|socket| (NOBODY, of(socket))));
+        });
+        unsent
     }
 
     /// A timer that goes off no later than the engine wants to be woken; too early does no harm.

@@ -14,6 +14,9 @@ export interface Files {
   readonly frameUrl: string;
 }
 
+/** An open tunnel, as the Rust page sees it. */
+export type HostTunnel = Omit<TunnelHandle, 'navigate'>;
+
 let loading: Promise<TunnelModule> | undefined;
 
 async function load(asset: typeof readFile): Promise<TunnelModule> {
@@ -47,7 +50,7 @@ export function openTunnel(
   listeners: TunnelListeners,
   { read, frameUrl }: Files,
   surroundings: Pick<Surroundings, 'cluster' | 'socket' | 'load' | 'save'>
-): TunnelHandle {
+): HostTunnel {
   let open: TunnelHandle | undefined;
   let path = options.path;
   let isShown = false;
@@ -104,14 +107,6 @@ export function openTunnel(
     reload() {
       if (open) {
         open.reload();
-      } else if (!isClosed) {
-        start();
-      }
-    },
-    navigate(to) {
-      path = to;
-      if (open) {
-        open.navigate(to);
       } else if (!isClosed) {
         start();
       }

@@ -74,6 +74,17 @@ it.each([
   expect(onBegin).not.toHaveBeenCalled();
 });
 
+it('looks at what was loaded before, when it is told to', () => {
+  frame.remove();
+  place.loads = 2;
+  frame = new Frame(place, { onBegin, onSilent, onLeft });
+  expect(onLeft).not.toHaveBeenCalled();
+
+  frame.watch();
+
+  expect(onLeft).toHaveBeenCalledOnce();
+});
+
 it('waits for a document as long as it takes, and for its beginning', () => {
   seconds(3600);
   load(HELLO);

@@ -48,7 +48,11 @@ export class Frame {
     addEventListener('message', this.onMessage);
     // Told by browsers that know of it when the document goes, whatever its scripts do.
     port1.addEventListener('close', () => this.left());
-    if (place.loads) {
+  }
+
+  /** Looks at what is loaded already; the listeners may be called at once. */
+  watch() {
+    if (this.place.loads) {
       this.ask();
     }
   }

@@ -161,7 +161,9 @@ export function openTunnel(
     trouble = '';
     waitsFor = 'the frame';
     listeners.onState('starting', '');
-    timer = setTimeout(() => listeners.onState('slow', trouble || waitsFor), SLOW);
+    if (isShown) {
+      wait();
+    }
     const own = new Frame(place(), { onBegin, onSilent, onLeft });
     frame = own;
     const ahead = new Ahead(to, request => guarded(() => engine?.receive(request)));
@@ -182,6 +184,7 @@ export function openTunnel(
       }
     };
     ahead.begin();
+    own.watch();
     if (isShown) {
       own.begin();
     }
@@ -189,6 +192,11 @@ export function openTunnel(
     function onBegin() {
       return { path, localStorage: stored.entries(theme), ahead: ahead.end() };
     }
+  }
+
+  /** Says what it waits for, if that takes long. */
+  function wait() {
+    timer = setTimeout(() => listeners.onState('slow', trouble || waitsFor), SLOW);
   }
 
   /** What the tunnel is lent. */
@@ -224,6 +232,7 @@ export function openTunnel(
     const said = Object(message) as Readonly<Record<string, unknown>>;
     switch (said.t) {
       case 'pong':
+        silences = 0;
         frame?.answered();
         waitsFor &&= 'the app';
         return true;
@@ -306,8 +315,11 @@ export function openTunnel(
   start(isPath(options.path) ? options.path : '/');
   return {
     show() {
-      isShown = true;
-      frame?.begin();
+      if (!isShown && !isClosed) {
+        isShown = true;
+        wait();
+        frame?.begin();
+      }
     },
     reload() {
       restarts = [];
