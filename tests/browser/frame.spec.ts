@@ -517,6 +517,26 @@ test.describe('what goes wrong is said', () => {
     await expect(page.locator('iframe')).toHaveCount(0);
   });
 
+  test('a frame that did not begin before it was shown', async ({ page, serve }) => {
+    await page.clock.install();
+    const { url } = await serve('app');
+    await begin(page, {
+      frameUrl: `${url}/plugins/crossview-headlamp/silent.html`,
+      isShown: false,
+    });
+    for (const tries of [1, 2]) {
+      await expectState(page, 'starting', '', tries);
+      await expect(app(page).getByText('says nothing')).toBeVisible();
+      await page.clock.runFor(6_000);
+    }
+    await expectState(page, 'failed', /sign in again/);
+
+    await page.evaluate(() => window.headlamp.opened.handle.show());
+    await page.clock.runFor(25_000);
+
+    expect((await states(page)).at(-1)?.[0]).toBe('failed');
+  });
+
   test('an app is ready to begin, and begins when it is shown', async ({ page, serve }) => {
     const { url } = await serve('torture');
     const asked: string[] = [];

@@ -315,11 +315,11 @@ export function openTunnel(
   start(isPath(options.path) ? options.path : '/');
   return {
     show() {
-      if (!isShown && !isClosed) {
-        isShown = true;
+      if (!isShown && frame) {
         wait();
-        frame?.begin();
+        frame.begin();
       }
+      isShown = true;
     },
     reload() {
       restarts = [];
