@@ -1,6 +1,6 @@
 //! What the surrounding page lends: its authenticated way to the Kubernetes API, settings, a port-forward.
 //!
-//! The same JavaScript shape comes from Headlamp (plugin-shim/src/host.ts) and from nowhere else; the preview brings a
+//! The same JavaScript shape comes from Headlamp (plugin-shim/src/page/host.ts) and from nowhere else; the preview brings a
 //! Rust transport of its own. Everything that the host throws is turned into a value here.
 
 use std::{rc::Rc, time::Duration};
@@ -20,7 +20,7 @@ use crate::cluster::{ApiError, Message, Reply, Request, Timestamp, Transport};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The host of one mounted page; its TypeScript type is `Host` in plugin-shim/src/host.ts.
+    /// The host of one mounted page; its TypeScript type is `Host` in plugin-shim/src/page/host.ts.
     #[derive(Clone)]
     pub type Host;
 
